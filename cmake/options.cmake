@@ -1,0 +1,30 @@
+# Compiler settings for the whole tree. Warnings are errors; assertions stay on in release.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+set(MINATO_SANITIZE "" CACHE STRING "address,undefined or thread")
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Werror -Wshadow=local -Wno-missing-field-initializers
+                    -Wno-psabi -fno-omit-frame-pointer)
+# Paths relative to the tree: no paths of a machine in binaries, and ccache hits across checkouts.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+if(MINATO_SANITIZE)
+  add_compile_options(-fsanitize=${MINATO_SANITIZE} -fno-sanitize-recover=all -g1 -O1)
+  add_link_options(-fsanitize=${MINATO_SANITIZE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,42 @@
+# minato_room(NAME [USES room…] [LINK library…]): src/NAME/**.cpp becomes the static library minato_NAME,
+# src/NAME/tests/*.cpp the unit test program NAME_test (GoogleTest, one ctest entry per program).
+function(minato_room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/tests/*.cpp)
+  # main() is of the program; the failpoint variants are chosen by the program.
+  list(FILTER sources EXCLUDE REGEX "/tests/|/app/main\\.cpp$|/base/failpoint_(on|off)\\.cpp$")
+  if(NOT sources)
+    set(kind INTERFACE)
+    set(scope INTERFACE)
+    add_library(minato_${name} INTERFACE)
+  else()
+    set(scope PUBLIC)
+    add_library(minato_${name} STATIC ${sources})
+  endif()
+  target_include_directories(minato_${name} ${scope} ${CMAKE_SOURCE_DIR}/src)
+  list(TRANSFORM ROOM_USES PREPEND minato_)
+  target_link_libraries(minato_${name} ${scope} ${ROOM_USES} ${ROOM_LINK})
+  if(tests)
+    add_executable(${name}_test ${tests} ${CMAKE_SOURCE_DIR}/src/base/failpoint_on.cpp)
+    target_link_libraries(${name}_test minato_${name} GTest::gtest GTest::gmock GTest::gtest_main)
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
+# The program, and the same program with failpoints for tests (one object differs; see base/failpoint.h).
+function(minato_program)
+  foreach(variant off on)
+    if(variant STREQUAL off)
+      set(target minato)
+    else()
+      set(target minato-failpoints)
+    endif()
+    add_executable(${target} ${CMAKE_SOURCE_DIR}/src/app/main.cpp
+                             ${CMAKE_SOURCE_DIR}/src/base/failpoint_${variant}.cpp)
+    target_link_libraries(${target} minato_app)
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+      BUILD_RPATH "$ORIGIN;${MINATO_DUCKDB_ROOT}" INSTALL_RPATH "$ORIGIN/../lib/minato")
+  endforeach()
+endfunction()

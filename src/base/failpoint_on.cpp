@@ -1,0 +1,57 @@
+#include <csignal>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+
+namespace minato {
+namespace {
+
+struct Action {
+  bool kill = false;
+  int hit_from = 1;  // acts from this hit on
+  int hits = 0;
+};
+
+std::map<std::string, Action, std::less<>> parse(std::string_view text) {
+  std::map<std::string, Action, std::less<>> actions;
+  while (!text.empty()) {
+    const auto end = text.find(',');
+    std::string_view item = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    const auto equals = item.find('=');
+    if (equals == std::string_view::npos) continue;
+    Action action;
+    std::string_view what = item.substr(equals + 1);
+    if (const auto at = what.find('@'); at != std::string_view::npos) {
+      action.hit_from = std::atoi(std::string(what.substr(at + 1)).c_str());
+      what = what.substr(0, at);
+    }
+    action.kill = what == "kill";
+    actions.emplace(item.substr(0, equals), action);
+  }
+  return actions;
+}
+
+}  // namespace
+
+Status failpoint(std::string_view name) {
+  static std::mutex mutex;
+  static auto actions = [] {
+    const char* text = std::getenv("MINATO_FAILPOINTS");
+    return parse(text ? text : "");
+  }();
+  const std::lock_guard lock(mutex);
+  const auto found = actions.find(name);
+  if (found == actions.end() || ++found->second.hits < found->second.hit_from) return {};
+  if (found->second.kill) {
+    log::warn("failpoint kills", {{"name", name}});
+    std::raise(SIGKILL);
+  }
+  return fail(Code::unavailable, "failpoint " + std::string(name));
+}
+
+}  // namespace minato
