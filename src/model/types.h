@@ -44,6 +44,7 @@ struct Column {
   std::string name;
   ColumnType type;
   bool nullable = true;
+  std::string source_type;  // as the source declares it, for its adapter only ("varchar(20) cp932")
   bool operator==(const Column&) const = default;
 };
 
