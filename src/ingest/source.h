@@ -44,7 +44,9 @@ class Source {
 
   /// Begins to stream after `from`, where the tables had these shapes. Reads ahead on a thread of its own, at most
   /// about two pieces. Reconnects by itself; Error{source_gap} when the source no longer has `from`.
-  virtual Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes) = 0;
+  /// With `cut`, the piece that reaches that position ends exactly there: tables read as of `cut` join the stream.
+  virtual Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
+                       const std::optional<Position>& cut = std::nullopt) = 0;
 
   /// The next piece: everything that arrived up to the last whole transaction (or the limits); nothing when
   /// `wait` passes without any. An Error is final for this stream: stop(), then start() again.

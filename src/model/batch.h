@@ -113,6 +113,32 @@ class ColumnData {
   std::vector<std::uint64_t> validity_;
 };
 
+/// Borrowed values in the same layout: a ColumnData, or a column of a chunk that the engine returned.
+struct ColumnView {
+  ColumnType type;
+  const std::byte* data = nullptr;
+  const std::uint64_t* validity = nullptr;  // nullptr: no NULLs
+  std::size_t size = 0;
+
+  ColumnView() = default;
+  ColumnView(ColumnType kind, const void* values, const std::uint64_t* valid, std::size_t count)
+      : type(kind), data(static_cast<const std::byte*>(values)), validity(valid), size(count) {}
+  ColumnView(const ColumnData& column)
+      : type(column.type()), data(column.data()), validity(column.validity()), size(column.size()) {}
+  bool is_null(std::size_t row) const {
+    return validity != nullptr && (validity[row >> 6] >> (row & 63) & 1) == 0;
+  }
+  template <class T>
+  T get(std::size_t row) const {
+    T value;
+    std::memcpy(static_cast<void*>(&value), data + row * sizeof(T), sizeof(T));
+    return value;
+  }
+  std::string_view string(std::size_t row) const {
+    return reinterpret_cast<const StringRef*>(data)[row].view();
+  }
+};
+
 /// Rows of one schema.
 struct RowBatch {
   explicit RowBatch(TableSchemaPtr table) : schema(std::move(table)), arena(std::make_unique<StringArena>()) {

@@ -51,6 +51,7 @@ struct SchemaChange {
 struct StreamBatch {
   std::vector<TableChanges> tables;  // at most one entry per (table, schema version), in order of first change
   std::vector<SchemaChange> ddl;     // applied in order; when not empty, `tables` is empty
+  std::vector<TableName> lost;       // tables whose shape could not be followed: to be read anew; rows left out
   Position end;                      // where to go on after this piece
   bool at_boundary = true;
   std::uint64_t rows = 0;            // row changes (an UPDATE counts once)
