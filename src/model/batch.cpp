@@ -19,6 +19,16 @@ char* StringArena::allocate(std::size_t size) {
   return place;
 }
 
+void ColumnData::append_from(const ColumnView& from, std::size_t row, StringArena& arena) {
+  if (from.is_null(row)) {
+    append_null();
+  } else if (is_string(type_)) {
+    append_string(from.string(row), arena);
+  } else {
+    std::memcpy(grow(true), from.data + row * width_, width_);
+  }
+}
+
 std::size_t RowBatch::bytes() const {
   std::size_t total = arena->bytes();
   for (const ColumnData& column : columns) total += column.bytes();

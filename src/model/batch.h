@@ -58,6 +58,8 @@ class StringArena {
   std::size_t total_ = 0;
 };
 
+struct ColumnView;
+
 /// One column: `size()` values of `width(type)` bytes each, and a validity bitmap (bit 1: value, 0: NULL).
 class ColumnData {
  public:
@@ -92,6 +94,8 @@ class ColumnData {
   void append_string(std::string_view bytes, StringArena& arena) {
     append(StringRef(bytes.size() <= 12 ? bytes : arena.copy(bytes)));
   }
+  /// Copies one value of a column of the same type; far strings go to `arena`.
+  void append_from(const ColumnView& from, std::size_t row, StringArena& arena);
   void append_null() { std::memset(grow(false), 0, width_); }
 
  private:
