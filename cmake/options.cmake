@@ -10,14 +10,21 @@ endif()
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
+option(MINATO_FUZZ "build the fuzzers (clang)" OFF)
 set(MINATO_SANITIZE "" CACHE STRING "address,undefined or thread")
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Werror -Wshadow=local -Wno-missing-field-initializers
-                    -Wno-psabi -fno-omit-frame-pointer)
+add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-psabi
+                    -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  add_compile_options(-Wshadow=local)
+endif()
+if(MINATO_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 # Paths relative to the tree: no paths of a machine in binaries, and ccache hits across checkouts.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 if(MINATO_SANITIZE)

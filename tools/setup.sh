@@ -1,0 +1,77 @@
+# `./dev setup`: packages, then DuckDB's parts (tools/pins.txt) laid into .deps/duckdb.
+# Promises: does nothing when nothing is missing; never lays down an archive whose SHA-256 is not the pinned one.
+
+duckdb_root=${MINATO_DUCKDB_ROOT:-$PWD/.deps/duckdb}
+downloads=${XDG_CACHE_HOME:-$HOME/.cache}/minato/downloads
+
+is_pinned() { [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$2  -" ]; }
+
+# fetch CLIENT PACKAGE VERSION ARCHIVE SHA: the archive is in $downloads afterwards.
+fetch() {
+  local client=$1 package=$2 version=$3 archive=$4 sha=$5 crates=${CARGO_HOME:-$HOME/.cargo}/registry/cache found
+  is_pinned "$downloads/$archive" "$sha" && return 0
+  say "$client: $package $version"
+  rm -rf "$downloads/new" && mkdir -p "$downloads/new"
+  case $client in
+    npm) (cd "$downloads/new" && npm pack --silent "$package@$version" >/dev/null) ;;
+    pip) "$python" -m pip download -q --no-deps --only-binary=:all: -d "$downloads/new" "$package==$version" ;;
+    cargo)
+      # cargo fetches only what a package depends on: so an empty one that depends on this.
+      printf '%s\n' '[package]' 'name = "pin"' 'version = "0.0.0"' '[lib]' 'path = "lib.rs"' '[dependencies]' \
+        "$package = { version = \"=$version\", default-features = false }" >"$downloads/new/Cargo.toml"
+      touch "$downloads/new/lib.rs"
+      (cd "$downloads/new" && cargo fetch -q) &&
+        for found in "$crates"/*/"$archive"; do cp "$found" "$downloads/new/"; done
+      ;;
+  esac || die "$client could not fetch $package $version (above is why): is the network there? Then start again."
+  is_pinned "$downloads/new/$archive" "$sha" ||
+    die "$package $version is not what tools/pins.txt pins:
+  expected $sha
+  got      $(sha256sum <"$downloads/new/$archive" 2>/dev/null || echo 'no file named') $archive
+Do not go on with it. A registry that answers with other bytes is broken or attacked; tell the maintainers."
+  mv "$downloads/new/$archive" "$downloads/$archive"
+}
+
+# lay_down CLIENT ARCHIVE TARGET: takes what we need out of an archive.
+lay_down() {
+  local client=$1 archive=$2 target=$3 inside
+  case $client in
+    npm) tar -xzf "$archive" -C "$target" --strip-components=1 package/libduckdb.so package/LICENSE ;;
+    pip) unzip -qqoj "$archive" '*.duckdb_extension' -d "$target/extensions" ;;
+    cargo)
+      inside=$(basename "$archive" .crate)/duckdb.tar.gz
+      tar -xzOf "$archive" "$inside" | tar -xzO --wildcards '*/src/include/duckdb.h' >"$target/duckdb.h"
+      ;;
+  esac
+}
+
+setup_duckdb() {
+  local pins stamp client package version machine archive sha target
+  pins=$(grep -E "^[a-z]+ .* ($(uname -m)|any) " tools/pins.txt) ||
+    die "no DuckDB is pinned for $(uname -m) in tools/pins.txt"
+  stamp=$(sha256sum <<<"$pins")
+  [ "$(cat "$duckdb_root/.pins" 2>/dev/null)" = "$stamp" ] && return 0
+  if [ -n "${MINATO_DUCKDB_ROOT:-}" ]; then
+    for part in libduckdb.so duckdb.h extensions/ducklake.duckdb_extension; do
+      [ -e "$duckdb_root/$part" ] || die "MINATO_DUCKDB_ROOT=$duckdb_root has no $part.
+Put it there, or unset MINATO_DUCKDB_ROOT and run ./dev setup."
+    done
+    return 0
+  fi
+  # Laid down beside and moved into place whole: an interrupted set-up leaves no half.
+  target=$(realpath -m "$duckdb_root").new
+  rm -rf "$target" && mkdir -p "$target/extensions" "$downloads"
+  while read -r client package version machine archive sha; do
+    fetch "$client" "$package" "$version" "$archive" "$sha"
+    lay_down "$client" "$downloads/$archive" "$target" || die "cannot open $downloads/$archive: remove it, start again"
+  done <<<"$pins"
+  echo "$stamp" >"$target/.pins"
+  rm -rf "$downloads/new" "$(realpath -m "$duckdb_root")"
+  mv "$target" "$(realpath -m "$duckdb_root")"
+  say "DuckDB is in $duckdb_root"
+}
+
+setup() {
+  need_packages build run "$@"
+  setup_duckdb
+}

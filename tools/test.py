@@ -1,0 +1,167 @@
+"""`./dev test`: builds and runs every kind of test and adds them up.
+
+Each stage is a row of STAGES. The last line printed is `N passed, N failed`, whatever happened; the exit code is 0 only
+when nothing failed. Call it through ./dev, which installs what is missing first.
+"""
+
+import argparse
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+JOBS = str(os.cpu_count() or 2)
+# Rooms whose tests start threads; the others have nothing for ThreadSanitizer to find.
+THREADED = ["base", "runtime", "lake", "ingest", "marts", "gate", "web", "app"]
+SUPPRESSIONS = os.path.join(os.getcwd(), "tools", "sanitizers")
+
+
+class Tally:
+    """What ran, stage by stage."""
+
+    def __init__(self):
+        self.rows = []
+        self.passed = 0
+        self.failed = 0
+
+    def add(self, stage, passed, failed, skipped, seconds):
+        self.rows.append((stage, passed, failed, skipped, seconds))
+        self.passed += passed
+        self.failed += failed
+
+    def print(self):
+        print("\n%-28s %7s %7s %7s %9s" % ("stage", "passed", "failed", "skipped", "seconds"))
+        for stage, passed, failed, skipped, seconds in self.rows:
+            print("%-28s %7d %7d %7d %9.1f" % (stage, passed, failed, skipped, seconds))
+        print("%d passed, %d failed" % (self.passed, self.failed), flush=True)
+
+
+def title(text):
+    print("\033[1m== %s\033[0m" % text, flush=True)
+
+
+def run(command, timeout, **more):
+    """The exit code; a stage that hangs is ended and has failed, so that the run always comes to its last line."""
+    process = subprocess.Popen(command, start_new_session=True, **more)
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        print("still running after %d s, ended: %s" % (timeout, " ".join(command)), flush=True)
+        os.killpg(process.pid, 15)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+        return 124
+
+
+def build(preset, targets, tally):
+    started = time.monotonic()
+    code = run(["./dev", "build-only", preset, *targets], timeout=1800)
+    if code != 0:
+        tally.add("build " + preset, 0, 1, 0, time.monotonic() - started)
+    else:
+        tally.rows.append(("build " + preset, 0, 0, 0, time.monotonic() - started))
+    return code == 0
+
+
+def tests_of(directory):
+    """The names of the unit test programs that ctest knows in a build directory."""
+    listing = subprocess.run(["ctest", "--test-dir", directory, "--show-only=json-v1"], capture_output=True, text=True)
+    return [test["name"] for test in json.loads(listing.stdout)["tests"]]
+
+
+def unit(stage, directory, rooms, words, timeout, tally):
+    """GoogleTest programs by ctest; single tests are counted from GoogleTest's own reports."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as reports:
+        environment = dict(os.environ, GTEST_OUTPUT="json:" + reports + "/")
+        environment.setdefault("GTEST_SHUFFLE", "1")
+        if words:
+            environment["GTEST_FILTER"] = "*%s*" % words
+        # DuckDB is not instrumented; what it keeps for the life of the process is not our leak.
+        environment["LSAN_OPTIONS"] = "suppressions=%s/lsan.txt:print_suppressions=0" % SUPPRESSIONS
+        environment["TSAN_OPTIONS"] = "suppressions=%s/tsan.txt:halt_on_error=1:second_deadlock_stack=1" % SUPPRESSIONS
+        environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
+        command = ["ctest", "--test-dir", directory, "-j", JOBS, "--output-on-failure", "--no-tests=ignore"]
+        command += ["-R", "^(%s)$" % "|".join(rooms)]
+        code = run(command, timeout, env=environment)
+        passed = failed = skipped = 0
+        for path in glob.glob(reports + "/*.json"):
+            with open(path, encoding="utf-8") as file:
+                for suite in json.load(file)["testsuites"]:
+                    for test in suite["testsuite"]:
+                        if test.get("failures"):
+                            failed += 1
+                        elif test["result"] == "SKIPPED":
+                            skipped += 1
+                        elif test["status"] == "RUN":
+                            passed += 1
+    if code != 0 and failed == 0:
+        failed = 1  # a program that crashed or hung leaves no report
+    tally.add(stage, passed, failed, skipped, time.monotonic() - started)
+
+
+def end_to_end(stage, arguments, timeout, tally):
+    started = time.monotonic()
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = [sys.executable, "-m", "pytest", "-q", "--junitxml=" + report.name, *arguments, "tests"]
+        code = run(command, timeout)
+        passed = failed = skipped = 0
+        try:
+            for suite in ElementTree.parse(report.name).getroot().iter("testsuite"):
+                failed += int(suite.get("failures")) + int(suite.get("errors"))
+                skipped += int(suite.get("skipped"))
+                passed += int(suite.get("tests"))
+            passed -= failed + skipped
+        except ElementTree.ParseError:
+            pass  # ended before the report was written
+    if code not in (0, 5) and failed == 0:
+        failed = 1
+    tally.add(stage, passed, failed, skipped, time.monotonic() - started)
+
+
+def check(stage, command, tally):
+    started = time.monotonic()
+    code = run(command, timeout=900)
+    tally.add(stage, int(code == 0), int(code != 0), 0, time.monotonic() - started)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="unit tests and quick end-to-end tests")
+    parser.add_argument("--all", action="store_true", help="everything (the default)")
+    parser.add_argument("--lint", action="store_true", help="lint as well (what CI runs)")
+    parser.add_argument("-k", metavar="WORDS", default="", help="only tests whose name matches")
+    options = parser.parse_args()
+    small = options.fast or bool(options.k)
+
+    tally = Tally()
+    if options.lint:
+        title("lint")
+        check("lint", ["./dev", "lint", "--ci"], tally)
+    title("unit tests")
+    if build("release", ["minato", "minato-failpoints", "unit_tests"], tally):
+        unit("unit", "build", tests_of("build"), options.k, 600, tally)
+        if not small:
+            title("unit tests under AddressSanitizer and UndefinedBehaviorSanitizer")
+            if build("asan-ubsan", ["unit_tests"], tally):
+                unit("unit, asan-ubsan", "build-asan-ubsan", tests_of("build-asan-ubsan"), "", 900, tally)
+            title("unit tests under ThreadSanitizer")
+            rooms = [room for room in tests_of("build") if room in THREADED]
+            if build("tsan", [room + "_test" for room in rooms], tally):
+                unit("unit, tsan", "build-tsan", rooms, "", 900, tally)
+        if os.path.isdir("tests"):
+            title("end-to-end tests")
+            arguments = ["-k", options.k] if options.k else ["-m", "not slow"] if options.fast else []
+            end_to_end("end to end", arguments, 1800, tally)
+    tally.print()
+    return 0 if tally.failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
