@@ -1,4 +1,5 @@
-# Words shared by ./dev and the scripts in tools/: messages, and packages that are installed only when missing.
+# Words shared by ./dev and the scripts in tools/: messages, and packages that are installed only
+# when missing.
 # Sourced with the repository as the current directory.
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
@@ -21,7 +22,7 @@ Run that line as root (or install sudo), then start again."
   fi
 }
 
-# missing_packages GROUP…: the packages of these groups (tools/packages.txt) that are not installed, one a line.
+# missing_packages GROUP…: those of the groups (tools/packages.txt) that are not installed.
 missing_packages() {
   local installed group package option choice known
   installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
@@ -43,17 +44,20 @@ need_packages() {
   [ -n "$missing" ] || return 0
   command -v apt-get >/dev/null || die "this needs Debian 12 or a relative of it (apt-get).
 Elsewhere, install what tools/packages.txt lists by hand."
-  # Lists may be absent (a fresh image) or out of date: refresh them once before installing.
+  # Lists may be absent (a fresh image) or out of date: refresh them before installing.
   say "apt: $(echo $missing)"
-  as_root apt-get update -q >/dev/null || die "apt-get update failed: is the network there? Then start again."
+  as_root apt-get update -q >/dev/null ||
+    die "apt-get update failed: is the network there? Then start again."
   local package choice wanted=()
   for package in $missing; do
     for choice in ${package//|/ } ''; do
-      [ -n "$choice" ] || die "no package $package in the apt sources: Debian 12 with its security updates is needed"
+      [ -n "$choice" ] || die "no package $package in the apt sources.
+They must be those of Debian 12, with its security updates."
       apt-cache show "$choice" >/dev/null 2>&1 && break
     done
     wanted+=("$choice")
   done
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -yq --no-install-recommends "${wanted[@]}" >/dev/null ||
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
+    install -yq --no-install-recommends "${wanted[@]}" >/dev/null ||
     die "apt-get install failed (above is why). By hand: apt-get install ${wanted[*]}"
 }

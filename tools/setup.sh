@@ -1,5 +1,6 @@
 # `./dev setup`: packages, then DuckDB's parts (tools/pins.txt) laid into .deps/duckdb.
-# Promises: does nothing when nothing is missing; never lays down an archive whose SHA-256 is not the pinned one.
+# Promises: does nothing when nothing is missing; never lays down an archive whose SHA-256 is not
+# the pinned one.
 
 duckdb_root=${MINATO_DUCKDB_ROOT:-$PWD/.deps/duckdb}
 downloads=${XDG_CACHE_HOME:-$HOME/.cache}/minato/downloads
@@ -8,39 +9,49 @@ is_pinned() { [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$2  -" ]; }
 
 # fetch CLIENT PACKAGE VERSION ARCHIVE SHA: the archive is in $downloads afterwards.
 fetch() {
-  local client=$1 package=$2 version=$3 archive=$4 sha=$5 crates=${CARGO_HOME:-$HOME/.cargo}/registry/cache found
+  local client=$1 package=$2 version=$3 archive=$4 sha=$5 new found
+  local crates=${CARGO_HOME:-$HOME/.cargo}/registry/cache
   is_pinned "$downloads/$archive" "$sha" && return 0
   say "$client: $package $version"
-  rm -rf "$downloads/new" && mkdir -p "$downloads/new"
+  mkdir -p "$downloads" && new=$(mktemp -d "$downloads/new.XXXXXX")
   case $client in
-    npm) (cd "$downloads/new" && npm pack --silent "$package@$version" >/dev/null) ;;
-    pip) "$python" -m pip download -q --no-deps --only-binary=:all: -d "$downloads/new" "$package==$version" ;;
+    npm) (cd "$new" && npm pack --silent "$package@$version" >/dev/null) ;;
+    pip)
+      "$python" -m pip download -q --no-deps --only-binary=:all: -d "$new" \
+        "$package==$version"
+      ;;
     cargo)
       # cargo fetches only what a package depends on: so an empty one that depends on this.
-      printf '%s\n' '[package]' 'name = "pin"' 'version = "0.0.0"' '[lib]' 'path = "lib.rs"' '[dependencies]' \
-        "$package = { version = \"=$version\", default-features = false }" >"$downloads/new/Cargo.toml"
-      touch "$downloads/new/lib.rs"
-      (cd "$downloads/new" && cargo fetch -q) &&
-        for found in "$crates"/*/"$archive"; do cp "$found" "$downloads/new/"; done
+      printf '%s\n' '[package]' 'name = "pin"' 'version = "0.0.0"' '[lib]' 'path = "lib.rs"' \
+        '[dependencies]' "$package = { version = \"=$version\", default-features = false }" \
+        >"$new/Cargo.toml"
+      touch "$new/lib.rs"
+      (cd "$new" && cargo fetch -q) &&
+        for found in "$crates"/*/"$archive"; do cp "$found" "$new/"; done
       ;;
-  esac || die "$client could not fetch $package $version (above is why): is the network there? Then start again."
-  is_pinned "$downloads/new/$archive" "$sha" ||
+  esac || die "$client could not fetch $package $version (above is why).
+Is the network there? Then start again."
+  is_pinned "$new/$archive" "$sha" ||
     die "$package $version is not what tools/pins.txt pins:
   expected $sha
-  got      $(sha256sum <"$downloads/new/$archive" 2>/dev/null || echo 'no file named') $archive
-Do not go on with it. A registry that answers with other bytes is broken or attacked; tell the maintainers."
-  mv "$downloads/new/$archive" "$downloads/$archive"
+  got      $(sha256sum <"$new/$archive" 2>/dev/null || echo 'no file named') $archive
+Do not go on with it: a registry that answers with other bytes is broken or attacked."
+  mv "$new/$archive" "$downloads/$archive"
+  rm -rf "$new"
 }
 
 # lay_down CLIENT ARCHIVE TARGET: takes what we need out of an archive.
 lay_down() {
   local client=$1 archive=$2 target=$3 inside
   case $client in
-    npm) tar -xzf "$archive" -C "$target" --strip-components=1 package/libduckdb.so package/LICENSE ;;
+    npm)
+      tar -xzf "$archive" -C "$target" --strip-components=1 package/libduckdb.so package/LICENSE
+      ;;
     pip) unzip -qqoj "$archive" '*.duckdb_extension' -d "$target/extensions" ;;
     cargo)
       inside=$(basename "$archive" .crate)/duckdb.tar.gz
-      tar -xzOf "$archive" "$inside" | tar -xzO --wildcards '*/src/include/duckdb.h' >"$target/duckdb.h"
+      tar -xzOf "$archive" "$inside" | tar -xzO --wildcards '*/src/include/duckdb.h' \
+        >"$target/duckdb.h"
       ;;
   esac
 }
@@ -63,10 +74,11 @@ Put it there, or unset MINATO_DUCKDB_ROOT and run ./dev setup."
   rm -rf "$target" && mkdir -p "$target/extensions" "$downloads"
   while read -r client package version machine archive sha; do
     fetch "$client" "$package" "$version" "$archive" "$sha"
-    lay_down "$client" "$downloads/$archive" "$target" || die "cannot open $downloads/$archive: remove it, start again"
+    lay_down "$client" "$downloads/$archive" "$target" ||
+      die "cannot open $downloads/$archive: remove it and start again"
   done <<<"$pins"
   echo "$stamp" >"$target/.pins"
-  rm -rf "$downloads/new" "$(realpath -m "$duckdb_root")"
+  rm -rf "$(realpath -m "$duckdb_root")"
   mv "$target" "$(realpath -m "$duckdb_root")"
   say "DuckDB is in $duckdb_root"
 }

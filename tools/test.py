@@ -1,7 +1,7 @@
 """`./dev test`: builds and runs every kind of test and adds them up.
 
-Each stage is a row of STAGES. The last line printed is `N passed, N failed`, whatever happened; the exit code is 0 only
-when nothing failed. Call it through ./dev, which installs what is missing first.
+The last line printed is `N passed, N failed`, whatever happened; the exit code is 0 only when
+nothing failed. Call it through ./dev, which installs what is missing first.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def title(text):
 
 
 def run(command, timeout, **more):
-    """The exit code; a stage that hangs is ended and has failed, so that the run always comes to its last line."""
+    """The exit code. What hangs is ended and has failed: the run always comes to its last line."""
     process = subprocess.Popen(command, start_new_session=True, **more)
     try:
         return process.wait(timeout)
@@ -71,7 +71,8 @@ def build(preset, targets, tally):
 
 def tests_of(directory):
     """The names of the unit test programs that ctest knows in a build directory."""
-    listing = subprocess.run(["ctest", "--test-dir", directory, "--show-only=json-v1"], capture_output=True, text=True)
+    listing = subprocess.run(
+        ["ctest", "--test-dir", directory, "--show-only=json-v1"], capture_output=True, text=True)
     return [test["name"] for test in json.loads(listing.stdout)["tests"]]
 
 
@@ -84,11 +85,12 @@ def unit(stage, directory, rooms, words, timeout, tally):
         if words:
             environment["GTEST_FILTER"] = "*%s*" % words
         # DuckDB is not instrumented; what it keeps for the life of the process is not our leak.
-        environment["LSAN_OPTIONS"] = "suppressions=%s/lsan.txt:print_suppressions=0" % SUPPRESSIONS
-        environment["TSAN_OPTIONS"] = "suppressions=%s/tsan.txt:halt_on_error=1:second_deadlock_stack=1" % SUPPRESSIONS
+        environment["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=%s/lsan.txt" % SUPPRESSIONS
+        environment["TSAN_OPTIONS"] = (
+            "halt_on_error=1:second_deadlock_stack=1:suppressions=%s/tsan.txt" % SUPPRESSIONS)
         environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
-        command = ["ctest", "--test-dir", directory, "-j", JOBS, "--output-on-failure", "--no-tests=ignore"]
-        command += ["-R", "^(%s)$" % "|".join(rooms)]
+        command = ["ctest", "--test-dir", directory, "-j", JOBS, "--output-on-failure",
+                   "--no-tests=ignore", "-R", "^(%s)$" % "|".join(rooms)]
         code = run(command, timeout, env=environment)
         passed = failed = skipped = 0
         for path in glob.glob(reports + "/*.json"):
@@ -109,7 +111,8 @@ def unit(stage, directory, rooms, words, timeout, tally):
 def end_to_end(stage, arguments, timeout, tally):
     started = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [sys.executable, "-m", "pytest", "-q", "--junitxml=" + report.name, *arguments, "tests"]
+        command = [sys.executable, "-m", "pytest", "-q", "--junitxml=" + report.name,
+                   *arguments, "tests"]
         code = run(command, timeout)
         passed = failed = skipped = 0
         try:
@@ -136,7 +139,7 @@ def main():
     parser.add_argument("--fast", action="store_true", help="unit tests and quick end-to-end tests")
     parser.add_argument("--all", action="store_true", help="everything (the default)")
     parser.add_argument("--lint", action="store_true", help="lint as well (what CI runs)")
-    parser.add_argument("-k", metavar="WORDS", default="", help="only tests whose name matches")
+    parser.add_argument("-k", metavar="WORDS", default="", help="only tests of that name")
     options = parser.parse_args()
     small = options.fast or bool(options.k)
 
@@ -146,18 +149,20 @@ def main():
         check("lint", ["./dev", "lint", "--ci"], tally)
     title("unit tests")
     if build("release", ["minato", "minato-failpoints", "unit_tests"], tally):
-        unit("unit", "build", tests_of("build"), options.k, 600, tally)
+        rooms = tests_of("build")
+        unit("unit", "build", rooms, options.k, 600, tally)
         if not small:
             title("unit tests under AddressSanitizer and UndefinedBehaviorSanitizer")
             if build("asan-ubsan", ["unit_tests"], tally):
-                unit("unit, asan-ubsan", "build-asan-ubsan", tests_of("build-asan-ubsan"), "", 900, tally)
+                unit("unit, asan-ubsan", "build-asan-ubsan", rooms, "", 900, tally)
             title("unit tests under ThreadSanitizer")
-            rooms = [room for room in tests_of("build") if room in THREADED]
-            if build("tsan", [room + "_test" for room in rooms], tally):
-                unit("unit, tsan", "build-tsan", rooms, "", 900, tally)
+            threaded = [room for room in rooms if room in THREADED]
+            if build("tsan", [room + "_test" for room in threaded], tally):
+                unit("unit, tsan", "build-tsan", threaded, "", 900, tally)
         if os.path.isdir("tests"):
             title("end-to-end tests")
-            arguments = ["-k", options.k] if options.k else ["-m", "not slow"] if options.fast else []
+            arguments = ["-m", "not slow"] if options.fast else []
+            arguments += ["-k", options.k] if options.k else []
             end_to_end("end to end", arguments, 1800, tally)
     tally.print()
     return 0 if tally.failed == 0 else 1
