@@ -41,6 +41,9 @@ function(minato_program)
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
       BUILD_RPATH "$ORIGIN;${MINATO_DUCKDB_ROOT}" INSTALL_RPATH "$ORIGIN/../lib/minato")
   endforeach()
+  install(TARGETS minato RUNTIME DESTINATION bin)
+  install(FILES ${MINATO_DUCKDB_ROOT}/libduckdb.so DESTINATION lib/minato)
+  install(DIRECTORY ${MINATO_DUCKDB_ROOT}/extensions DESTINATION lib/minato)
 endfunction()
 
 # Fuzzers (preset fuzz, clang's libFuzzer): fuzz/NAME.cpp becomes fuzz_NAME, over the given rooms.
