@@ -60,10 +60,11 @@ std::string describe(const Error& error);
 // TRY_ASSIGN(auto x, expr): the same, else binds the value.
 #define MINATO_JOIN2(a, b) a##b
 #define MINATO_JOIN(a, b) MINATO_JOIN2(a, b)
-#define TRY(expr)                                                             \
+#define TRY(expr) TRY_AS(MINATO_JOIN(minato_try_, __COUNTER__), expr)
+#define TRY_AS(name, expr)                                                    \
   do {                                                                        \
-    if (auto minato_try = (expr); !minato_try) {                              \
-      return ::minato::fail(std::move(minato_try).error());                   \
+    if (auto name = (expr); !name) {                                          \
+      return ::minato::fail(std::move(name).error());                         \
     }                                                                         \
   } while (false)
 #define TRY_ASSIGN(lhs, expr) TRY_ASSIGN_AS(MINATO_JOIN(minato_try_, __COUNTER__), lhs, expr)
