@@ -87,9 +87,8 @@ def test_an_error_leaves_the_session_usable(shared, table):
             c.execute(f"SELECT missing FROM {table}.t")
         with pytest.raises(psycopg.errors.SyntaxError):
             c.execute("SELEC 1")
-        with pytest.raises(psycopg.errors.DivisionByZero):
-            c.execute("SELECT CAST('x' || id AS INTEGER) FROM {}.t".format(table)) and None
-            raise psycopg.errors.DivisionByZero
+        with pytest.raises(psycopg.Error):
+            c.execute("SELECT CAST('x' AS INTEGER)")
         assert c.execute("SELECT 5").fetchone() == (5,)
 
 

@@ -234,6 +234,21 @@ class Platform:
                 return t
         return None
 
+    def catalogue(self, sql):
+        """Asks the private PostgreSQL as Minato's owner: to look at what no user sees."""
+        password = (self.directory / ".minato" / "secrets" / "owner").read_text().strip()
+        with psycopg.connect(host=str(self.directory / ".minato" / "run"), user="minato_owner", password=password,
+                             dbname="minato", autocommit=True) as c:
+            return c.execute(sql).fetchall()
+
+    def lake_files(self):
+        """(names on disk, names that the catalogue knows): data and delete files."""
+        on_disk = {p.name for p in (self.directory / "lake").rglob("*.parquet")}
+        known = {row[0].rsplit("/", 1)[-1] for row in self.catalogue(
+            "SELECT path FROM ducklake.ducklake_data_file UNION ALL SELECT path FROM ducklake.ducklake_delete_file "
+            "UNION ALL SELECT path FROM ducklake.ducklake_files_scheduled_for_deletion")}
+        return on_disk, known
+
     def log_has(self, pattern):
         return re.search(pattern, self.log.read_text(errors="replace")) if self.log.exists() else None
 

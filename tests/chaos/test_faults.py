@@ -1,0 +1,265 @@
+"""Everyday misfortunes: each gives an error that says what to do, loses nothing, and is over once its cause is gone."""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from harness.compare import compare
+from harness.minato import wait_for_rows
+from harness.ports import Proxy, wait_until
+
+
+@pytest.fixture
+def source(own_mariadb):
+    own_mariadb.start().create_cdc_user()
+    own_mariadb.run("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(40))",
+                    "INSERT INTO shop.t (v) SELECT seq FROM seq_1_to_1000")
+    return own_mariadb
+
+
+def source_state(platform, pattern, seconds=30):
+    """Waits until the source's state or error in `minato status` matches."""
+    def look():
+        source = platform.status()["sources"][0]
+        text = f"{source['state']}: {source['error']}"
+        return text if re.search(pattern, text, re.I) else None
+    try:
+        return wait_until(look, seconds, 0.2)
+    except AssertionError:
+        raise AssertionError(f"no /{pattern}/ in {platform.status()['sources']}") from None
+
+
+def healthy_and_equal(mariadb, platform, seconds=60):
+    mariadb.run("INSERT INTO shop.t (v) VALUES ('afterwards')")
+    # `wait` fails at once while the source is in error; recovery may take one retry interval.
+    wait_until(lambda: platform.call("wait", "--timeout", "5", check=False).returncode == 0, seconds, 0.5,
+               f"recovery; {platform.status()['sources']}")
+    compare(mariadb, platform, "shop")
+    source_state(platform, "streaming")
+
+
+def test_source_restart(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    for stop in (source.stop, source.kill):
+        source.run("INSERT INTO shop.t (v) SELECT 'before' FROM seq_1_to_100")
+        stop()
+        time.sleep(0.5)
+        source.start()
+        source.run("DELETE FROM shop.t WHERE id % 10 = 3", "FLUSH BINARY LOGS", "UPDATE shop.t SET v = 'after' LIMIT 50")
+        healthy_and_equal(source, platform)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cut", "freeze"])
+def test_source_unreachable(source, new_platform, how):
+    proxy = Proxy(source.port)
+    platform = new_platform()
+    platform.source_add(source.url(port=proxy.port), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    getattr(proxy, how)()
+    source.run("INSERT INTO shop.t (v) SELECT 'unseen' FROM seq_1_to_500")
+    if how == "cut":
+        text = source_state(platform, str(proxy.port) + "|refused|connect")
+        assert "cdc-secret" not in text
+    time.sleep(10)
+    assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]   # readers are not disturbed
+    assert platform.status()["sources"][0]["state"] != "streaming" or platform.status()["sources"][0]["lag_ms"] > 5000
+    proxy.heal()
+    healthy_and_equal(source, platform)
+    proxy.cut()
+
+
+def test_source_is_not_there_at_the_start(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    source.stop()
+    platform.serve()   # the rest works
+    source_state(platform, "connect|refused|reach")
+    source.start()
+    healthy_and_equal(source, platform)
+
+
+def test_wrong_password(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%", password="wrong", check=False)
+    platform.serve()
+    text = source_state(platform, "denied|password")
+    assert "wrong" not in text.split(":", 1)[1].replace("wrong password", "")
+    doctor = platform.call("doctor", check=False)
+    assert doctor.returncode != 0
+    platform.secret("source-shop", "cdc-secret")
+    healthy_and_equal(source, platform)
+
+
+def test_missing_privilege(source, new_platform):
+    source.run("REVOKE REPLICATION SLAVE ON *.* FROM cdc@'%'")
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%", check=False)
+    platform.serve()
+    source_state(platform, "REPLICATION (SLAVE|REPLICA)")
+    doctor = platform.call("doctor", check=False)
+    assert doctor.returncode != 0 and "GRANT" in doctor.stdout + doctor.stderr
+    source.run("GRANT REPLICATION SLAVE ON *.* TO cdc@'%'")
+    healthy_and_equal(source, platform)
+
+
+def test_statement_format(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    source.run("SET GLOBAL binlog_format = STATEMENT")
+    source.run("UPDATE shop.t SET v = 'by statement' WHERE id < 100", "INSERT INTO shop.t (v) VALUES ('by statement')")
+    source_state(platform, "binlog_format")
+    source.run("SET GLOBAL binlog_format = ROW")
+    healthy_and_equal(source, platform)
+
+
+def test_binlog_purged_while_away(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    platform.stop()
+    source.run("INSERT INTO shop.t (v) VALUES ('in a purged file')", "DELETE FROM shop.t WHERE id < 50",
+               "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+    newest = source.run("SHOW MASTER STATUS")[0][0]
+    source.run(f"PURGE BINARY LOGS TO '{newest}'")
+    platform.serve()
+    healthy_and_equal(source, platform)
+    assert platform.log_has("purge|gap|no longer")
+
+
+def test_port_in_use(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", platform.gate_port))
+        squatter.listen()
+        platform.start()
+        wait_until(lambda: platform.log_has(rf"\b{platform.gate_port}\b.*(in use|taken)|(in use|taken).*\b"
+                                            rf"{platform.gate_port}\b"), 20, what="a message that names the port")
+    if platform.process.poll() is None:   # either it waits for the port or it is started again by systemd
+        platform.ready(40)
+    else:
+        platform.serve()
+    healthy_and_equal(source, platform)
+
+
+def test_postgresql_killed(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    for _ in range(2):
+        source.run("INSERT INTO shop.t (v) SELECT 'x' FROM seq_1_to_200")
+        assert platform.kill_role("postgres")
+        source.run("UPDATE shop.t SET v = 'y' WHERE v = 'x' LIMIT 77")
+        healthy_and_equal(source, platform)
+
+
+EATERS = [
+    "SELECT sum(len(list_transform(range(0, 30000000), x -> repeat('x', 200)))) FROM range(20)",
+    "SELECT count(DISTINCT repeat('y', 300) || a.i || '-' || b.i) FROM range(200000) a(i), range(200000) b(i)",
+    "SELECT string_agg(repeat('z', 100000), '') FROM range(100000)",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("eater", range(len(EATERS)))
+def test_a_query_that_eats_all_memory(source, new_platform, eater):
+    platform = new_platform()
+    platform.configure("limits", gate_memory_mb=512)
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    others = {role: set(platform.role_pids(role)) for role in ("core", "worker", "web", "postgres")}
+    with platform.connect(options="-c statement_timeout=20000") as c, pytest.raises(psycopg.Error):
+        c.execute(EATERS[eater])
+    platform.ready(20)
+    healthy_and_equal(source, platform)
+    assert others == {role: set(platform.role_pids(role)) for role in others}
+
+
+@pytest.mark.parametrize("how", ["bytes", "directory", "empty", "locked", "huge"])
+def test_unreadable_mart_file(source, new_platform, how):
+    platform = new_platform()
+    platform.configure("marts", refresh_seconds=1)
+    platform.source_add(source.url(), "shop.%")
+    path = platform.directory / "marts" / "m" / "bad.sql"
+    path.parent.mkdir()
+    if how == "bytes":
+        path.write_bytes(b"\xff\xfe\x00SELECT 1")
+    elif how == "directory":
+        path.mkdir()
+    elif how == "empty":
+        path.write_text("-- nothing\n")
+    elif how == "huge":
+        path.write_text("SELECT 1 AS a -- " + "x" * 20_000_000)
+    else:
+        path.symlink_to("/nowhere/at/all.sql")
+    platform.mart("m.good", "SELECT count(*) AS n FROM shop.t")
+    platform.serve()
+    wait_for_rows(platform, "SELECT n FROM m.good", [(1000,)], 30)
+    check = platform.call("check", check=False)
+    assert check.returncode != 0 and "bad.sql" in check.stdout + check.stderr
+    if how != "directory":
+        wait_until(lambda: (platform.mart_state("m.bad") or {}).get("why"), 20, what="a reason in status")
+    path.rmdir() if how == "directory" else path.unlink()
+    platform.mart("m.bad", "SELECT 1 AS a")
+    wait_for_rows(platform, "SELECT a FROM m.bad", [(1,)], 30)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_full_disk(source, new_platform):
+    platform = new_platform()
+    lake = platform.directory / "lake"
+    lake.mkdir(exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", lake]).returncode != 0:
+        pytest.skip("mount is not allowed here")
+    try:
+        platform.source_add(source.url(), "shop.%")
+        platform.serve()
+        platform.wait(30)
+        filler = pathlib.Path(lake) / "filler"
+        with open(filler, "wb", buffering=0) as f, pytest.raises(OSError):
+            while True:
+                f.write(b"x" * 65536)
+        source.run("INSERT INTO shop.t (v) SELECT MD5(seq) FROM seq_1_to_50000")
+        source_state(platform, "space|disk|full")
+        assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]
+        filler.unlink()
+        healthy_and_equal(source, platform)
+        assert platform.stop() == 0
+    finally:
+        platform.kill_all()
+        subprocess.run(["umount", "-l", lake], check=True)
+        shutil.rmtree(lake, ignore_errors=True)
+
+
+def test_gate_killed_in_the_middle_of_a_query(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    with platform.connect() as c:
+        c.pgconn.send_query(b"SELECT sum(a.i * b.i) FROM range(3000000) a(i), range(3000000) b(i)")
+        time.sleep(0.3)
+        assert platform.kill_role("gate")
+        with pytest.raises(psycopg.OperationalError):
+            c.execute("SELECT 1")
+    started = time.monotonic()
+    platform.ready(20)
+    assert time.monotonic() - started < 10
+    healthy_and_equal(source, platform)
