@@ -1,5 +1,6 @@
-// The role `gate`: sessions of the PostgreSQL protocol over people's SQL, in a process of low privilege.
-// Promise: the lake is read only, the configuration locked, nothing but the lake's tables in reach of a statement.
+// The role `gate`: sessions of the PostgreSQL protocol over people's SQL, in a process of low
+// privilege. Promise: the lake is read only, the configuration locked, nothing but the lake's
+// tables in reach of a statement.
 #pragma once
 
 #include <chrono>
@@ -12,15 +13,17 @@
 
 namespace minato::gate {
 
-/// Everything the gate needs, read by the role's start before privileges are dropped. Secrets are values here,
-/// never paths, since the process can no longer read them later.
+/// Everything the gate needs, read by the role's start before privileges are dropped. Secrets are
+/// values here, never paths, since the process can no longer read them later.
 struct GateOptions {
   std::string listen = "127.0.0.1";
   std::uint16_t port = 5439;
-  std::filesystem::path certificate_file;  // PEM, with key_file: TLS is offered; both empty: it is not
+  std::filesystem::path
+      certificate_file;  // PEM, with key_file: TLS is offered; both empty: it is not
   std::filesystem::path key_file;
 
-  // The lake: catalogue (libpq keywords of the SELECT-only role minato_reader, with password) and data.
+  // The lake: catalogue (libpq keywords of the SELECT-only role minato_reader, with password) and
+  // data.
   std::string catalogue_conninfo;
   std::string metadata_schema = "ducklake";
   std::string lake_data;  // directory, or s3://bucket/prefix
@@ -49,10 +52,12 @@ struct GateOptions {
   bool sandbox = true;          // Landlock, seccomp, rlimits; off only for debugging
 };
 
-/// Name of the internal account that `minato sql` uses (a superior of nobody: it too only reads the lake).
+/// Name of the internal account that `minato sql` uses (a superior of nobody: it too only reads the
+/// lake).
 inline constexpr const char* admin_account = "minato_admin";
 
-/// Serves until `stop` is requested. Returns an error when it cannot start (port in use, catalogue out of reach).
+/// Serves until `stop` is requested. Returns an error when it cannot start (port in use, catalogue
+/// out of reach).
 Status run(const GateOptions& options, std::stop_token stop);
 
 }  // namespace minato::gate
