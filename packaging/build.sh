@@ -1,5 +1,5 @@
-# `./dev package`: build/minato_VERSION_ARCHITECTURE.deb, tried out in a temporary root before it counts.
-# Installs below /usr, creates the user minato and an empty /var/lib/minato; starts nothing by itself.
+# `./dev package`: build/minato_VERSION_ARCHITECTURE.deb, tried out in a temporary root before it
+# counts. Installs below /usr, creates the user minato and an empty /var/lib/minato; starts nothing.
 set -euo pipefail
 . tools/lib.sh
 

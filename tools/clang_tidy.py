@@ -16,7 +16,8 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.path.join(
-    os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "minato", "clang-tidy")
+    os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "minato", "clang-tidy"
+)
 INCLUDE = re.compile(rb'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -46,8 +47,12 @@ def key_of(path):
 
 def by_age():
     """All sources, the most recently committed first."""
-    log = subprocess.run(["git", "log", "--format=", "--name-only", "-z", "--", "src"],
-                         cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    log = subprocess.run(
+        ["git", "log", "--format=", "--name-only", "-z", "--", "src"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
     names = [name for name in dict.fromkeys(re.split("[\0\n]", log)) if name.endswith(".cpp")]
     return [name for name in names if os.path.isfile(os.path.join(ROOT, name))]
 
@@ -61,9 +66,19 @@ def check(path, deadline):
         return path, None
     # Flags that only GCC knows are no business of clang's.
     run = subprocess.run(
-        ["clang-tidy-16", "-p", "build", "--quiet", "--extra-arg=-Wno-unknown-warning-option",
-         "--extra-arg=-Wno-unused-command-line-argument", path],
-        cwd=ROOT, capture_output=True, text=True)
+        [
+            "clang-tidy-16",
+            "-p",
+            "build",
+            "--quiet",
+            "--extra-arg=-Wno-unknown-warning-option",
+            "--extra-arg=-Wno-unused-command-line-argument",
+            path,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if run.returncode == 0:
         os.makedirs(CACHE, exist_ok=True)
         with open(remembered, "w", encoding="utf-8"):
@@ -86,8 +101,10 @@ def main():
             if text:
                 bad += 1
                 print(text, flush=True)
-    print("clang-tidy: %d files, %d with complaints%s" % (
-        len(files) - missed, bad, ", %d not reached in time" % missed if missed else ""))
+    print(
+        "clang-tidy: %d files, %d with complaints%s"
+        % (len(files) - missed, bad, ", %d not reached in time" % missed if missed else "")
+    )
     return 1 if bad else 0
 
 

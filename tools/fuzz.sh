@@ -1,5 +1,6 @@
-# `./dev fuzz [SECONDS]`: each fuzzer of fuzz/*.cpp for so long (default 60), beginning with what earlier runs found
-# (corpus in ~/.cache/minato/fuzz) and the samples in fuzz/corpus/NAME. A crash prints the file that makes it again.
+# `./dev fuzz [SECONDS]`: each fuzzer of fuzz/*.cpp for so long (default 60), beginning with what
+# earlier runs found (~/.cache/minato/fuzz/NAME) and the samples in fuzz/corpus/NAME. A crash leaves
+# the input that makes it again in build-fuzz/crashes/.
 set -uo pipefail
 . tools/lib.sh
 seconds=${1:-60}
@@ -13,10 +14,11 @@ for source in fuzz/*.cpp; do
   samples=()
   [ ! -d "fuzz/corpus/$name" ] || samples=("fuzz/corpus/$name")
   say "fuzz $name, $seconds s"
-  if ! "build-fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="build-fuzz/crashes/$name-" "$corpus" "${samples[@]}" >"build-fuzz/$name.log" 2>&1; then
+  if ! "build-fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    -print_final_stats=1 -artifact_prefix="build-fuzz/crashes/$name-" \
+    "$corpus" "${samples[@]}" >"build-fuzz/$name.log" 2>&1; then
     tail -40 "build-fuzz/$name.log"
-    echo "again: build-fuzz/fuzz_$name build-fuzz/crashes/$name-…; then a unit test and fuzz/corpus/$name/"
+    echo "Once fixed, the input belongs into fuzz/corpus/$name/ and a unit test."
     bad=1
   else
     grep -E 'number_of_executed_units|average_exec_per_sec|new_units_added' "build-fuzz/$name.log"

@@ -21,12 +21,19 @@ mapfile -t scripts < <(git ls-files dev '*.sh' .ci/run
 for script in "${scripts[@]}"; do
   bash -n "$script" || bad=1
 done
-"$python" -m compileall -q tools tests bench demo >/dev/null || bad=1
+"$python" -m compileall -q tools >/dev/null || bad=1
 
 mapfile -t sources < <(git ls-files -co --exclude-standard '*.cpp' '*.h')
+mapfile -t pythons < <(git ls-files -co --exclude-standard '*.py'
+  git grep -lI --untracked '^#!.*python3' -- tools tests demo bench)
+# The system's Python, and no settings of the machine's user.
+black=(/usr/bin/black --quiet --line-length 100 --skip-string-normalization)
 if [ -n "$fix" ]; then
   clang-format-16 -i "${sources[@]}"
+  "${black[@]}" "${pythons[@]}"
 else
+  "${black[@]}" --check "${pythons[@]}" ||
+    { echo "form of Python: run ./dev lint --fix" >&2; bad=1; }
   # One line a file is enough: the remedy is the same for all.
   clang-format-16 --dry-run "${sources[@]}" 2>&1 |
     sed -n 's/^\([^:]*\):[0-9].*-Wclang-format-violations.*/\1/p' | sort -u | tee /dev/stderr |

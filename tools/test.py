@@ -72,7 +72,8 @@ def build(preset, targets, tally):
 def tests_of(directory):
     """The names of the unit test programs that ctest knows in a build directory."""
     listing = subprocess.run(
-        ["ctest", "--test-dir", directory, "--show-only=json-v1"], capture_output=True, text=True)
+        ["ctest", "--test-dir", directory, "--show-only=json-v1"], capture_output=True, text=True
+    )
     return [test["name"] for test in json.loads(listing.stdout)["tests"]]
 
 
@@ -87,10 +88,20 @@ def unit(stage, directory, rooms, words, timeout, tally):
         # DuckDB is not instrumented; what it keeps for the life of the process is not our leak.
         environment["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=%s/lsan.txt" % SUPPRESSIONS
         environment["TSAN_OPTIONS"] = (
-            "halt_on_error=1:second_deadlock_stack=1:suppressions=%s/tsan.txt" % SUPPRESSIONS)
+            "halt_on_error=1:second_deadlock_stack=1:suppressions=%s/tsan.txt" % SUPPRESSIONS
+        )
         environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
-        command = ["ctest", "--test-dir", directory, "-j", JOBS, "--output-on-failure",
-                   "--no-tests=ignore", "-R", "^(%s)$" % "|".join(rooms)]
+        command = [
+            "ctest",
+            "--test-dir",
+            directory,
+            "-j",
+            JOBS,
+            "--output-on-failure",
+            "--no-tests=ignore",
+            "-R",
+            "^(%s)$" % "|".join(rooms),
+        ]
         code = run(command, timeout, env=environment)
         passed = failed = skipped = 0
         for path in glob.glob(reports + "/*.json"):
@@ -111,8 +122,15 @@ def unit(stage, directory, rooms, words, timeout, tally):
 def end_to_end(stage, arguments, timeout, tally):
     started = time.monotonic()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [sys.executable, "-m", "pytest", "-q", "--junitxml=" + report.name,
-                   *arguments, "tests"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--junitxml=" + report.name,
+            *arguments,
+            "tests",
+        ]
         code = run(command, timeout)
         passed = failed = skipped = 0
         try:
