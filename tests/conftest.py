@@ -1,4 +1,6 @@
-"""Fixtures shared by all tests that run the real program. Logs of a platform are shown when its test fails."""
+"""Fixtures shared by all tests that run the real program. Logs of a platform are shown when its
+test fails."""
+
 import pathlib
 import shutil
 import sys
@@ -29,7 +31,8 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture(scope="session")
 def mariadb():
-    """One server for all tests of a run that do not hurt it; each test takes databases of its own."""
+    """One server for all tests of a run that do not hurt it; each test takes databases of its
+    own."""
     directory = scratch("mdb")
     with MariaDb(directory).install() as server:
         server.start().create_cdc_user()
@@ -48,7 +51,8 @@ def own_mariadb():
 
 @pytest.fixture
 def new_platform():
-    """Makes platforms (initialised, with an account, not yet serving) and removes all of them at the end."""
+    """Makes platforms (initialised, with an account, not yet serving) and removes all of them at
+    the end."""
     made = []
 
     def make(failpoint_build=False, account=True, init=True):

@@ -1,4 +1,6 @@
-"""Everyday misfortunes: each gives an error that says what to do, loses nothing, and is over once its cause is gone."""
+"""Everyday misfortunes: each gives an error that says what to do, loses nothing, and is over once
+its cause is gone."""
+
 import os
 import pathlib
 import re
@@ -18,17 +20,22 @@ from harness.ports import Proxy, wait_until
 @pytest.fixture
 def source(own_mariadb):
     own_mariadb.start().create_cdc_user()
-    own_mariadb.run("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(40))",
-                    "INSERT INTO shop.t (v) SELECT seq FROM seq_1_to_1000")
+    own_mariadb.run(
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(40))",
+        "INSERT INTO shop.t (v) SELECT seq FROM seq_1_to_1000",
+    )
     return own_mariadb
 
 
 def source_state(platform, pattern, seconds=30):
     """Waits until the source's state or error in `minato status` matches."""
+
     def look():
         source = platform.status()["sources"][0]
         text = f"{source['state']}: {source['error']}"
         return text if re.search(pattern, text, re.I) else None
+
     try:
         return wait_until(look, seconds, 0.2)
     except AssertionError:
@@ -38,8 +45,12 @@ def source_state(platform, pattern, seconds=30):
 def healthy_and_equal(mariadb, platform, seconds=60):
     mariadb.run("INSERT INTO shop.t (v) VALUES ('afterwards')")
     # `wait` fails at once while the source is in error; recovery may take one retry interval.
-    wait_until(lambda: platform.call("wait", "--timeout", "5", check=False).returncode == 0, seconds, 0.5,
-               f"recovery; {platform.status()['sources']}")
+    wait_until(
+        lambda: platform.call("wait", "--timeout", "5", check=False).returncode == 0,
+        seconds,
+        0.5,
+        f"recovery; {platform.status()['sources']}",
+    )
     compare(mariadb, platform, "shop")
     source_state(platform, "streaming")
 
@@ -54,7 +65,11 @@ def test_source_restart(source, new_platform):
         stop()
         time.sleep(0.5)
         source.start()
-        source.run("DELETE FROM shop.t WHERE id % 10 = 3", "FLUSH BINARY LOGS", "UPDATE shop.t SET v = 'after' LIMIT 50")
+        source.run(
+            "DELETE FROM shop.t WHERE id % 10 = 3",
+            "FLUSH BINARY LOGS",
+            "UPDATE shop.t SET v = 'after' LIMIT 50",
+        )
         healthy_and_equal(source, platform)
 
 
@@ -72,8 +87,11 @@ def test_source_unreachable(source, new_platform, how):
         text = source_state(platform, str(proxy.port) + "|refused|connect")
         assert "cdc-secret" not in text
     time.sleep(10)
-    assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]   # readers are not disturbed
-    assert platform.status()["sources"][0]["state"] != "streaming" or platform.status()["sources"][0]["lag_ms"] > 5000
+    assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]  # readers are not disturbed
+    assert (
+        platform.status()["sources"][0]["state"] != "streaming"
+        or platform.status()["sources"][0]["lag_ms"] > 5000
+    )
     proxy.heal()
     healthy_and_equal(source, platform)
     proxy.cut()
@@ -83,7 +101,7 @@ def test_source_is_not_there_at_the_start(source, new_platform):
     platform = new_platform()
     platform.source_add(source.url(), "shop.%")
     source.stop()
-    platform.serve()   # the rest works
+    platform.serve()  # the rest works
     source_state(platform, "connect|refused|reach")
     source.start()
     healthy_and_equal(source, platform)
@@ -119,7 +137,10 @@ def test_statement_format(source, new_platform):
     platform.serve()
     platform.wait(30)
     source.run("SET GLOBAL binlog_format = STATEMENT")
-    source.run("UPDATE shop.t SET v = 'by statement' WHERE id < 100", "INSERT INTO shop.t (v) VALUES ('by statement')")
+    source.run(
+        "UPDATE shop.t SET v = 'by statement' WHERE id < 100",
+        "INSERT INTO shop.t (v) VALUES ('by statement')",
+    )
     source_state(platform, "binlog_format")
     source.run("SET GLOBAL binlog_format = ROW")
     healthy_and_equal(source, platform)
@@ -131,8 +152,12 @@ def test_binlog_purged_while_away(source, new_platform):
     platform.serve()
     platform.wait(30)
     platform.stop()
-    source.run("INSERT INTO shop.t (v) VALUES ('in a purged file')", "DELETE FROM shop.t WHERE id < 50",
-               "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+    source.run(
+        "INSERT INTO shop.t (v) VALUES ('in a purged file')",
+        "DELETE FROM shop.t WHERE id < 50",
+        "FLUSH BINARY LOGS",
+        "FLUSH BINARY LOGS",
+    )
     newest = source.run("SHOW MASTER STATUS")[0][0]
     source.run(f"PURGE BINARY LOGS TO '{newest}'")
     platform.serve()
@@ -147,9 +172,17 @@ def test_port_in_use(source, new_platform):
         squatter.bind(("127.0.0.1", platform.gate_port))
         squatter.listen()
         platform.start()
-        wait_until(lambda: platform.log_has(rf"\b{platform.gate_port}\b.*(in use|taken)|(in use|taken).*\b"
-                                            rf"{platform.gate_port}\b"), 20, what="a message that names the port")
-    if platform.process.poll() is None:   # either it waits for the port or it is started again by systemd
+        wait_until(
+            lambda: platform.log_has(
+                rf"\b{platform.gate_port}\b.*(in use|taken)|(in use|taken).*\b"
+                rf"{platform.gate_port}\b"
+            ),
+            20,
+            what="a message that names the port",
+        )
+    if (
+        platform.process.poll() is None
+    ):  # either it waits for the port or it is started again by systemd
         platform.ready(40)
     else:
         platform.serve()
@@ -170,7 +203,10 @@ def test_postgresql_killed(source, new_platform):
 
 EATERS = [
     "SELECT sum(len(list_transform(range(0, 30000000), x -> repeat('x', 200)))) FROM range(20)",
-    "SELECT count(DISTINCT repeat('y', 300) || a.i || '-' || b.i) FROM range(200000) a(i), range(200000) b(i)",
+    (
+        "SELECT count(DISTINCT repeat('y', 300) || a.i || '-' || b.i) FROM range(200000) a(i),"
+        " range(200000) b(i)"
+    ),
     "SELECT string_agg(repeat('z', 100000), '') FROM range(100000)",
 ]
 
@@ -214,7 +250,9 @@ def test_unreadable_mart_file(source, new_platform, how):
     check = platform.call("check", check=False)
     assert check.returncode != 0 and "bad.sql" in check.stdout + check.stderr
     if how != "directory":
-        wait_until(lambda: (platform.mart_state("m.bad") or {}).get("why"), 20, what="a reason in status")
+        wait_until(
+            lambda: (platform.mart_state("m.bad") or {}).get("why"), 20, what="a reason in status"
+        )
     path.rmdir() if how == "directory" else path.unlink()
     platform.mart("m.bad", "SELECT 1 AS a")
     wait_for_rows(platform, "SELECT a FROM m.bad", [(1,)], 30)
@@ -226,7 +264,12 @@ def test_full_disk(source, new_platform):
     platform = new_platform()
     lake = platform.directory / "lake"
     lake.mkdir(exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", lake]).returncode != 0:
+    if (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", lake]
+        ).returncode
+        != 0
+    ):
         pytest.skip("mount is not allowed here")
     try:
         platform.source_add(source.url(), "shop.%")

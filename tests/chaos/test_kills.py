@@ -1,6 +1,10 @@
 """Goal: nothing lost, nothing doubled, whatever dies and whenever.
-Method: a random workload; kill -9 of single roles, of everything at once, and at every named failpoint; then compare
-the whole contents, recompute the marts, and look for orphaned files. MINATO_CHAOS_KILLS=60 is the full run."""
+
+Method: a random workload; kill -9 of single roles, of everything at once, and at every named
+failpoint; then compare the whole contents, recompute the marts, and look for orphaned files.
+MINATO_CHAOS_KILLS=60 is the full run.
+"""
+
 import os
 import random
 import re
@@ -34,11 +38,14 @@ def equal_everywhere(mariadb, platform, seconds=120):
         question = sql.format(db=DB)
 
         def same():
-            with platform.connect() as c:   # one transaction: one snapshot for both
+            with platform.connect() as c:  # one transaction: one snapshot for both
                 c.autocommit = False
                 kept = sorted(c.execute(f'SELECT * FROM {schema}."{mart}"').fetchall(), key=repr)
                 return kept == sorted(c.execute(question).fetchall(), key=repr)
-        wait_until(same, 60, 0.2, f"mart {name} to equal its recomputation; {platform.mart_state(name)}")
+
+        wait_until(
+            same, 60, 0.2, f"mart {name} to equal its recomputation; {platform.mart_state(name)}"
+        )
 
 
 def no_orphans(platform, seconds=90):
@@ -46,6 +53,7 @@ def no_orphans(platform, seconds=90):
         on_disk, known = platform.lake_files()
         assert not known - on_disk, f"files missing on disk: {sorted(known - on_disk)[:5]}"
         return on_disk - known
+
     wait_until(lambda: not orphans(), seconds, 1, "all orphaned files to be cleaned up")
 
 
@@ -80,13 +88,19 @@ def test_random_kills(chaos):
     try:
         for n in range(1, KILLS + 1):
             time.sleep(rng.uniform(0.2, 3))
-            victim = rng.choice(("core", "core", "core", "worker", "gate", "web", "postgres", "all", "all", "serve"))
+            victim = rng.choice(
+                ("core", "core", "core", "worker", "gate", "web", "postgres", "all", "all", "serve")
+            )
             print(f"kill {n}: {victim}", flush=True)
             if victim in ("all", "serve"):
-                if victim == "serve":   # its children must not live on beside the next one's
+                if victim == "serve":  # its children must not live on beside the next one's
                     platform.kill_role("serve")
                     platform.process.wait()
-                    wait_until(lambda: not list(platform.pids()), 20, what="roles to follow their supervisor")
+                    wait_until(
+                        lambda: not list(platform.pids()),
+                        20,
+                        what="roles to follow their supervisor",
+                    )
                 else:
                     platform.kill_all()
                 platform.serve(seconds=60)
@@ -102,7 +116,10 @@ def test_random_kills(chaos):
     watcher.stop()
     equal_everywhere(mariadb, platform)
     no_orphans(platform)
-    print(f"{workload.transactions} transactions, {watcher.answers} answers, {watcher.refusals} refusals")
+    print(
+        f"{workload.transactions} transactions, {watcher.answers} answers, {watcher.refusals}"
+        " refusals"
+    )
     assert watcher.answers > KILLS
     assert platform.stop() == 0
 
@@ -110,12 +127,17 @@ def test_random_kills(chaos):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", failpoints())
 def test_kill_at_every_commit_boundary(chaos, name):
-    """The role dies at this point again and again, with a few commits in between; then it may live."""
+    """The role dies at this point again and again, with a few commits in between; then it may
+    live."""
     mariadb, platform, workload = chaos
     rng = random.Random(SEED + sum(map(ord, name)))
     platform.start(env={"MINATO_FAILPOINTS": f"{name}=kill@{rng.randrange(1, 4)}"})
     workload.start()
-    wait_until(lambda: platform.log_has(f"failpoint kills.*{re.escape(name)}"), 45, what=f"failpoint {name} to be met")
+    wait_until(
+        lambda: platform.log_has(f"failpoint kills.*{re.escape(name)}"),
+        45,
+        what=f"failpoint {name} to be met",
+    )
     time.sleep(2)
     platform.kill_all()
     platform.serve()

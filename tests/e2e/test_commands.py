@@ -1,4 +1,5 @@
 """The command line is a contract: shapes, exit codes, and messages that say what to do."""
+
 import csv
 import io
 import json
@@ -12,8 +13,17 @@ from harness.compare import compare
 from harness.minato import alive, wait_for_rows
 from harness.ports import wait_until
 
-COMMANDS = [["init"], ["source", "add"], ["account", "add"], ["check"], ["serve"], ["status"], ["wait"], ["sql"],
-            ["doctor"]]
+COMMANDS = [
+    ["init"],
+    ["source", "add"],
+    ["account", "add"],
+    ["check"],
+    ["serve"],
+    ["status"],
+    ["wait"],
+    ["sql"],
+    ["doctor"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -31,7 +41,10 @@ def test_unknown_words_are_refused(new_platform):
 
 def test_init_makes_a_platform_that_check_accepts(new_platform):
     platform = new_platform(account=False)
-    assert str(platform.gate_port) in platform.config.read_text() and "#" in platform.config.read_text()
+    assert (
+        str(platform.gate_port) in platform.config.read_text()
+        and "#" in platform.config.read_text()
+    )
     assert (platform.directory / ".gitignore").read_text().strip()
     assert platform.call("check").returncode == 0
     again = platform.call("init", platform.directory, platform=False, check=False)
@@ -44,21 +57,31 @@ def test_check_names_line_and_suggestion(new_platform):
     line = platform.config.read_text().split("\n").index("[gaet]") + 1
     result = platform.call("check", check=False)
     text = result.stdout + result.stderr
-    assert result.returncode != 0 and str(line) in text and "gaet" in text and "gate" in text.replace("gaet", ""), text
+    assert (
+        result.returncode != 0
+        and str(line) in text
+        and "gaet" in text
+        and "gate" in text.replace("gaet", "")
+    ), text
 
 
 def test_accounts_with_and_without_serve(shared):
     shared.account_add("second", "another-pass-2")
     with shared.connect(user="second", password="another-pass-2") as c:
         assert c.execute("SELECT current_user").fetchone() == ("second",)
-    shared.account_add("second", "changed-pass-3")   # the same again changes the password, or says how
+    shared.account_add(
+        "second", "changed-pass-3"
+    )  # the same again changes the password, or says how
     with shared.connect(user="second", password="changed-pass-3") as c:
         assert c.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_sql_formats(mariadb, shared, db):
-    mariadb.run("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(30))",
-                "INSERT INTO t VALUES (1, 'a,\"b'), (2, NULL), (3, '港')", database=db)
+    mariadb.run(
+        "CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(30))",
+        "INSERT INTO t VALUES (1, 'a,\"b'), (2, NULL), (3, '港')",
+        database=db,
+    )
     shared.wait(20)
     question = f"SELECT id, s FROM {db}.t ORDER BY id"
     table = shared.call("sql", question).stdout
@@ -76,7 +99,7 @@ def test_wait_fails_with_a_reason(own_mariadb, new_platform):
     own_mariadb.run("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)")
     platform = new_platform()
     result = platform.call("wait", "--timeout", "2", check=False)
-    assert result.returncode != 0 and result.stderr.strip()   # nothing serves
+    assert result.returncode != 0 and result.stderr.strip()  # nothing serves
     platform.source_add(own_mariadb.url(), "shop.%")
     platform.serve()
     platform.wait(30)
@@ -101,15 +124,23 @@ def test_http_status_health_metrics(mariadb, shared, db):
     wait_for_rows(shared, f"SELECT n FROM {db}_m.n", [(1,)], 20)
 
     def get(path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{shared.http_port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{shared.http_port}{path}", timeout=5
+        ) as answer:
             return answer.status, answer.read().decode()
+
     assert get("/healthz")[0] == 200
     status = json.loads(get("/api/v1/status")[1])
     assert {s["name"] for s in status["sources"]} == {"shop"}
     assert any((t["schema"], t["name"]) == (db, "t") for t in status["tables"])
     assert any(m["name"] == "n" for m in status["marts"])
     metrics = get("/metrics")[1]
-    assert "# TYPE" in metrics and "minato_" in metrics and 'source="shop"' in metrics and db in metrics
+    assert (
+        "# TYPE" in metrics
+        and "minato_" in metrics
+        and 'source="shop"' in metrics
+        and db in metrics
+    )
     for page in ("/nowhere", "/../minato.toml", "/api/v1/../../minato.toml"):
         with pytest.raises(urllib.error.HTTPError):
             get(page)
@@ -117,39 +148,48 @@ def test_http_status_health_metrics(mariadb, shared, db):
 
 def test_clean_stop_leaves_nothing_and_starts_again(own_mariadb, new_platform):
     own_mariadb.start().create_cdc_user()
-    own_mariadb.run("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)")
+    own_mariadb.run(
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        "INSERT INTO shop.t VALUES (1)",
+    )
     platform = new_platform()
     platform.source_add(own_mariadb.url(), "shop.%")
     for round_number in range(3):
         platform.serve()
         platform.wait(30)
         pids = set(platform.pids())
-        assert len(pids) >= 5   # supervisor, postgres, core, worker, gate, web
+        assert len(pids) >= 5  # supervisor, postgres, core, worker, gate, web
         assert platform.stop() == 0
         wait_until(lambda p=pids: not [x for x in p if alive(x)], 10, what="all processes to end")
         own_mariadb.run(f"INSERT INTO shop.t VALUES ({round_number + 10})")
     platform.serve()
     platform.wait(30)
     compare(own_mariadb, platform, "shop")
-    os.kill(platform.process.pid, signal.SIGINT)   # Ctrl-C is the same as SIGTERM
+    os.kill(platform.process.pid, signal.SIGINT)  # Ctrl-C is the same as SIGTERM
     assert platform.process.wait(30) == 0
 
 
 def test_configuration_is_reloaded_without_a_restart(own_mariadb, new_platform):
     own_mariadb.start().create_cdc_user()
-    own_mariadb.run("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)",
-                    "CREATE DATABASE second", "CREATE TABLE second.t (id INT PRIMARY KEY)",
-                    "INSERT INTO second.t VALUES (7)")
+    own_mariadb.run(
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        "INSERT INTO shop.t VALUES (1)",
+        "CREATE DATABASE second",
+        "CREATE TABLE second.t (id INT PRIMARY KEY)",
+        "INSERT INTO second.t VALUES (7)",
+    )
     platform = new_platform()
     platform.serve()
-    platform.source_add(own_mariadb.url(), "shop.%")    # a source added while serving
+    platform.source_add(own_mariadb.url(), "shop.%")  # a source added while serving
     wait_for_rows(platform, "SELECT id FROM shop.t", [(1,)], 30)
     text = platform.config.read_text()
     broken = text + "\n[capture\n"
-    platform.config.write_text(broken)                   # a broken file changes nothing
+    platform.config.write_text(broken)  # a broken file changes nothing
     own_mariadb.run("INSERT INTO shop.t VALUES (2)")
     wait_for_rows(platform, "SELECT count(*) FROM shop.t", [(2,)], 30)
-    platform.config.write_text(text.replace("shop.%", "%.t"))   # a wider pattern reaches more tables
+    platform.config.write_text(text.replace("shop.%", "%.t"))  # a wider pattern reaches more tables
     wait_for_rows(platform, "SELECT id FROM second.t", [(7,)], 60)
 
 

@@ -1,4 +1,6 @@
-"""Schema changes at the source are followed without anybody's help, with rows in flight on both sides of each."""
+"""Schema changes at the source are followed without anybody's help, with rows in flight on both
+sides of each."""
+
 import pytest
 
 from harness.compare import compare, lake_columns
@@ -7,8 +9,11 @@ from harness.ports import wait_until
 
 @pytest.fixture
 def table(mariadb, db):
-    mariadb.run("CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(20))",
-                "INSERT INTO t SELECT seq, seq, CONCAT('b', seq) FROM seq_1_to_50", database=db)
+    mariadb.run(
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(20))",
+        "INSERT INTO t SELECT seq, seq, CONCAT('b', seq) FROM seq_1_to_50",
+        database=db,
+    )
     return db
 
 
@@ -16,16 +21,27 @@ CHANGES = {
     "add_last": ["ALTER TABLE t ADD COLUMN c INT DEFAULT 5"],
     "add_first": ["ALTER TABLE t ADD COLUMN c VARCHAR(10) NOT NULL DEFAULT 'd' FIRST"],
     "add_after": ["ALTER TABLE t ADD COLUMN c DATE AFTER a"],
-    "add_many": ["ALTER TABLE t ADD COLUMN c DATE AFTER a, ADD COLUMN d DECIMAL(9,2) DEFAULT 1.25 FIRST"],
+    "add_many": [
+        "ALTER TABLE t ADD COLUMN c DATE AFTER a, ADD COLUMN d DECIMAL(9,2) DEFAULT 1.25 FIRST"
+    ],
     "add_no_default": ["ALTER TABLE t ADD COLUMN c INT NOT NULL"],
     "drop": ["ALTER TABLE t DROP COLUMN a"],
     "rename": ["ALTER TABLE t RENAME COLUMN a TO z"],
     "change": ["ALTER TABLE t CHANGE COLUMN a `新しい名前` INT"],
-    "swap_names": ["ALTER TABLE t RENAME COLUMN a TO x", "ALTER TABLE t ADD COLUMN a INT DEFAULT 9"],
-    "drop_and_add_same_name": ["ALTER TABLE t DROP COLUMN a", "ALTER TABLE t ADD COLUMN a VARCHAR(9) DEFAULT 'new'"],
+    "swap_names": [
+        "ALTER TABLE t RENAME COLUMN a TO x",
+        "ALTER TABLE t ADD COLUMN a INT DEFAULT 9",
+    ],
+    "drop_and_add_same_name": [
+        "ALTER TABLE t DROP COLUMN a",
+        "ALTER TABLE t ADD COLUMN a VARCHAR(9) DEFAULT 'new'",
+    ],
     "widen_int": ["ALTER TABLE t MODIFY a BIGINT"],
     "widen_text": ["ALTER TABLE t MODIFY b VARCHAR(2000)"],
-    "widen_decimal": ["ALTER TABLE t ADD COLUMN m DECIMAL(6,2) DEFAULT 12.34", "ALTER TABLE t MODIFY m DECIMAL(12,2)"],
+    "widen_decimal": [
+        "ALTER TABLE t ADD COLUMN m DECIMAL(6,2) DEFAULT 12.34",
+        "ALTER TABLE t MODIFY m DECIMAL(12,2)",
+    ],
     "number_to_text": ["ALTER TABLE t MODIFY a VARCHAR(30)"],
     "narrow": ["UPDATE t SET a = 1", "ALTER TABLE t MODIFY a TINYINT"],
     "key_moves": ["ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (b)"],
@@ -39,9 +55,14 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_alter(mariadb, shared, table, change):
     shared.wait(20)
-    mariadb.run("UPDATE t SET b = 'before' WHERE id = 7", "DELETE FROM t WHERE id = 8", *CHANGES[change],
-                "UPDATE t SET b = CONCAT('after', id) WHERE id IN (9, 10)", "DELETE FROM t WHERE id = 11",
-                database=table)
+    mariadb.run(
+        "UPDATE t SET b = 'before' WHERE id = 7",
+        "DELETE FROM t WHERE id = 8",
+        *CHANGES[change],
+        "UPDATE t SET b = CONCAT('after', id) WHERE id IN (9, 10)",
+        "DELETE FROM t WHERE id = 11",
+        database=table,
+    )
     columns = {"drop": "(id, b)"}.get(change, "(id, a, b)")
     if change in ("rename", "change"):
         columns = "(id, b)"
@@ -53,7 +74,9 @@ def test_alter(mariadb, shared, table, change):
     mariadb.run(insert, database=table)
     shared.wait(30)
     compare(mariadb, shared, table)
-    mariadb.run("DELETE FROM t WHERE id > 40", "UPDATE t SET b = 'x' WHERE id = 1001", database=table)
+    mariadb.run(
+        "DELETE FROM t WHERE id > 40", "UPDATE t SET b = 'x' WHERE id = 1001", database=table
+    )
     shared.wait(30)
     compare(mariadb, shared, table)
 
@@ -62,8 +85,12 @@ def test_create_drop_create_again(mariadb, shared, db):
     mariadb.run("CREATE TABLE n (id INT PRIMARY KEY)", "INSERT INTO n VALUES (1)", database=db)
     shared.wait(20)
     compare(mariadb, shared, db)
-    mariadb.run("DROP TABLE n", "CREATE TABLE n (k VARCHAR(9) PRIMARY KEY, v INT)", "INSERT INTO n VALUES ('x', 2)",
-                database=db)
+    mariadb.run(
+        "DROP TABLE n",
+        "CREATE TABLE n (k VARCHAR(9) PRIMARY KEY, v INT)",
+        "INSERT INTO n VALUES ('x', 2)",
+        database=db,
+    )
     shared.wait(20)
     compare(mariadb, shared, db)
     mariadb.run("DROP TABLE n", database=db)
@@ -77,18 +104,26 @@ def test_rename_table(mariadb, shared, table):
     mariadb.run("RENAME TABLE t TO moved", "INSERT INTO moved VALUES (900, 1, 'r')", database=table)
     shared.wait(20)
     compare(mariadb, shared, table)
-    mariadb.run("CREATE TABLE t LIKE moved", "INSERT INTO t VALUES (1, 1, 'new t')",
-                "RENAME TABLE t TO aside, moved TO t, aside TO moved",  # the two change places
-                "INSERT INTO t VALUES (901, 1, 'r')", database=table)
+    mariadb.run(
+        "CREATE TABLE t LIKE moved",
+        "INSERT INTO t VALUES (1, 1, 'new t')",
+        "RENAME TABLE t TO aside, moved TO t, aside TO moved",  # the two change places
+        "INSERT INTO t VALUES (901, 1, 'r')",
+        database=table,
+    )
     shared.wait(20)
     compare(mariadb, shared, table)
 
 
 def test_table_leaves_and_enters_the_pattern(mariadb, shared, db):
-    mariadb.run("CREATE DATABASE IF NOT EXISTS outside", "DROP TABLE IF EXISTS outside.t",
-                "CREATE TABLE outside.t (id INT PRIMARY KEY, s VARCHAR(9))",
-                "INSERT INTO outside.t VALUES (1, 'old'), (2, 'old')", f"RENAME TABLE outside.t TO {db}.t",
-                f"INSERT INTO {db}.t VALUES (3, 'new')")
+    mariadb.run(
+        "CREATE DATABASE IF NOT EXISTS outside",
+        "DROP TABLE IF EXISTS outside.t",
+        "CREATE TABLE outside.t (id INT PRIMARY KEY, s VARCHAR(9))",
+        "INSERT INTO outside.t VALUES (1, 'old'), (2, 'old')",
+        f"RENAME TABLE outside.t TO {db}.t",
+        f"INSERT INTO {db}.t VALUES (3, 'new')",
+    )
     shared.wait(30)
     compare(mariadb, shared, db)
     mariadb.run(f"RENAME TABLE {db}.t TO outside.t", "DROP DATABASE outside")
@@ -98,19 +133,32 @@ def test_table_leaves_and_enters_the_pattern(mariadb, shared, db):
 
 
 def test_create_table_as_select_and_like(mariadb, shared, table):
-    mariadb.run("CREATE TABLE copied AS SELECT * FROM t WHERE id <= 10", "CREATE TABLE shaped LIKE t",
-                "INSERT INTO shaped SELECT * FROM t", "CREATE OR REPLACE TABLE copied (only_this INT)",
-                "INSERT INTO copied VALUES (4)", database=table)
+    mariadb.run(
+        "CREATE TABLE copied AS SELECT * FROM t WHERE id <= 10",
+        "CREATE TABLE shaped LIKE t",
+        "INSERT INTO shaped SELECT * FROM t",
+        "CREATE OR REPLACE TABLE copied (only_this INT)",
+        "INSERT INTO copied VALUES (4)",
+        database=table,
+    )
     shared.wait(20)
     compare(mariadb, shared, table)
 
 
 def test_drop_database(mariadb, shared, db):
-    mariadb.run("CREATE TABLE one (id INT PRIMARY KEY)", "CREATE TABLE two (id INT)", "INSERT INTO one VALUES (1)",
-                database=db)
+    mariadb.run(
+        "CREATE TABLE one (id INT PRIMARY KEY)",
+        "CREATE TABLE two (id INT)",
+        "INSERT INTO one VALUES (1)",
+        database=db,
+    )
     shared.wait(20)
-    mariadb.run(f"DROP DATABASE {db}", f"CREATE DATABASE {db}", f"CREATE TABLE {db}.one (n INT PRIMARY KEY)",
-                f"INSERT INTO {db}.one VALUES (2)")
+    mariadb.run(
+        f"DROP DATABASE {db}",
+        f"CREATE DATABASE {db}",
+        f"CREATE TABLE {db}.one (n INT PRIMARY KEY)",
+        f"INSERT INTO {db}.one VALUES (2)",
+    )
     shared.wait(20)
     compare(mariadb, shared, db)
     with shared.connect() as gate, pytest.raises(Exception):
@@ -133,12 +181,24 @@ def test_ddl_inside_a_stream_of_changes(mariadb, shared, table):
 
 
 def test_views_triggers_and_odd_statements_do_no_harm(mariadb, shared, table):
-    mariadb.run("CREATE VIEW v AS SELECT * FROM t", "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 5",
-                "INSERT INTO t (id) VALUES (700)", "DROP TRIGGER tr", "DROP VIEW v", "ANALYZE TABLE t",
-                "OPTIMIZE TABLE t", "CREATE TEMPORARY TABLE tmp (i INT)", "INSERT INTO tmp VALUES (1)",
-                "DROP TEMPORARY TABLE tmp", "CREATE SEQUENCE s", "SELECT NEXTVAL(s)", "DROP SEQUENCE s",
-                "/* a comment */ ALTER TABLE /*! t */ ADD COLUMN `select` INT DEFAULT 3 -- so",
-                "INSERT INTO t (id) VALUES (701)", database=table)
+    mariadb.run(
+        "CREATE VIEW v AS SELECT * FROM t",
+        "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 5",
+        "INSERT INTO t (id) VALUES (700)",
+        "DROP TRIGGER tr",
+        "DROP VIEW v",
+        "ANALYZE TABLE t",
+        "OPTIMIZE TABLE t",
+        "CREATE TEMPORARY TABLE tmp (i INT)",
+        "INSERT INTO tmp VALUES (1)",
+        "DROP TEMPORARY TABLE tmp",
+        "CREATE SEQUENCE s",
+        "SELECT NEXTVAL(s)",
+        "DROP SEQUENCE s",
+        "/* a comment */ ALTER TABLE /*! t */ ADD COLUMN `select` INT DEFAULT 3 -- so",
+        "INSERT INTO t (id) VALUES (701)",
+        database=table,
+    )
     shared.wait(30)
     compare(mariadb, shared, table)
     with shared.connect() as gate:

@@ -1,4 +1,6 @@
-"""Attempts to get out of the lake through the real gate. Each must fail, and none may leave a trace or kill the gate."""
+"""Attempts to get out of the lake through the real gate. Each must fail, and none may leave a trace
+or kill the gate."""
+
 import pathlib
 import re
 
@@ -94,12 +96,17 @@ def places(shared):
     file = directory / "secret.txt"
     file.write_text(SECRET)
     file.chmod(0o644)
-    return {"file": file, "dir": directory, "lake": shared.directory / "lake",
-            "pgdir": shared.directory / ".minato" / "run"}
+    return {
+        "file": file,
+        "dir": directory,
+        "lake": shared.directory / "lake",
+        "pgdir": shared.directory / ".minato" / "run",
+    }
 
 
 def refused(connection, sql):
-    """True when refused, or an answer (never an error) that gives nothing away, as for names that do not exist."""
+    """True when refused, or an answer (never an error) that gives nothing away, as for names that
+    do not exist."""
     with pytest.raises(psycopg.Error) as caught:
         connection.execute(sql)
     text = str(caught.value)
@@ -114,13 +121,15 @@ def test_refused(shared, places, attempt):
     sql = attempt.format(**places)
     with shared.connect(prepare_threshold=None) as c:
         c.pgconn.exec_(b"SELECT 1")
-        result = c.pgconn.exec_(sql.encode())   # simple protocol: several statements are possible
+        result = c.pgconn.exec_(sql.encode())  # simple protocol: several statements are possible
         message = (result.error_message or b"").decode()
         assert message and SECRET not in message, f"{sql} was carried out: {result.status}"
         assert not re.search(r"password=|minato_owner", message), message
-        assert c.execute("SELECT 1").fetchone() == (1,)   # the session lives on
+        assert c.execute("SELECT 1").fetchone() == (1,)  # the session lives on
         if ";" not in sql:
-            with pytest.raises(psycopg.Error):             # and through the extended protocol
+            with pytest.raises(psycopg.Error):  # and through the extended protocol
                 c.execute(sql)
-    assert not list(places["dir"].glob("stolen*")) and not list(pathlib.Path(places["lake"]).glob("stolen*"))
+    assert not list(places["dir"].glob("stolen*")) and not list(
+        pathlib.Path(places["lake"]).glob("stolen*")
+    )
     assert set(shared.role_pids("gate")) == gates

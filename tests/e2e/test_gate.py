@@ -1,4 +1,6 @@
-"""People's clients at the gate: psql, psycopg 3 in its protocols, wrong passwords, cancelling, big results."""
+"""People's clients at the gate: psql, psycopg 3 in its protocols, wrong passwords, cancelling, big
+results."""
+
 import datetime
 import decimal
 import os
@@ -15,20 +17,40 @@ from harness.ports import wait_until
 
 def psql(platform, *arguments, password=None, script=None):
     return subprocess.run(
-        ["psql", "-X", "-h", "127.0.0.1", "-p", str(platform.gate_port), "-U", platform.user, "-d", "minato",
-         *arguments], input=script, env={**os.environ, "PGPASSWORD": password or platform.password},
-        capture_output=True, text=True, timeout=60)
+        [
+            "psql",
+            "-X",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(platform.gate_port),
+            "-U",
+            platform.user,
+            "-d",
+            "minato",
+            *arguments,
+        ],
+        input=script,
+        env={**os.environ, "PGPASSWORD": password or platform.password},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 @pytest.fixture(scope="module")
 def table(mariadb, shared):
-    mariadb.run("DROP DATABASE IF EXISTS e2e_gate", "CREATE DATABASE e2e_gate",
-                "CREATE TABLE e2e_gate.t (id INT PRIMARY KEY, n BIGINT, p DECIMAL(9,2), d DOUBLE, s VARCHAR(40), "
-                "day DATE, at DATETIME(6), ok TINYINT(1), raw VARBINARY(10))",
-                "INSERT INTO e2e_gate.t VALUES (1, 9000000000, 12.50, 0.25, 'naïve 港', '2026-11-24', "
-                "'2026-11-24 01:02:03.000004', 1, X'00FF'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-                "CREATE TABLE e2e_gate.big (id INT PRIMARY KEY, s VARCHAR(100))",
-                "INSERT INTO e2e_gate.big SELECT seq, REPEAT('x', 90) FROM seq_1_to_300000")
+    mariadb.run(
+        "DROP DATABASE IF EXISTS e2e_gate",
+        "CREATE DATABASE e2e_gate",
+        "CREATE TABLE e2e_gate.t (id INT PRIMARY KEY, n BIGINT, p DECIMAL(9,2), d DOUBLE, s"
+        " VARCHAR(40), day DATE, at DATETIME(6), ok TINYINT(1), raw VARBINARY(10))",
+        "INSERT INTO e2e_gate.t VALUES (1, 9000000000, 12.50, 0.25, 'naïve 港', '2026-11-24',"
+        " '2026-11-24 01:02:03.000004', 1, X'00FF'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+        " NULL)",
+        "CREATE TABLE e2e_gate.big (id INT PRIMARY KEY, s VARCHAR(100))",
+        "INSERT INTO e2e_gate.big SELECT seq, REPEAT('x', 90) FROM seq_1_to_300000",
+    )
     shared.wait(60)
     yield "e2e_gate"
     mariadb.run("DROP DATABASE e2e_gate")
@@ -40,8 +62,14 @@ def test_psql_prints_a_table(shared, table):
 
 
 def test_psql_reads_a_script(shared, table):
-    out = psql(shared, "-At", script="SELECT 1; SELECT 2;\nBEGIN;\nSELECT 3;\nCOMMIT;\nSELECT broken;\nSELECT 4;\n")
-    assert out.stdout.split() == ["1", "2", "BEGIN", "3", "COMMIT", "4"] and "ERROR" in out.stderr, out
+    out = psql(
+        shared,
+        "-At",
+        script="SELECT 1; SELECT 2;\nBEGIN;\nSELECT 3;\nCOMMIT;\nSELECT broken;\nSELECT 4;\n",
+    )
+    assert (
+        out.stdout.split() == ["1", "2", "BEGIN", "3", "COMMIT", "4"] and "ERROR" in out.stderr
+    ), out
 
 
 def test_wrong_password_and_unknown_account_look_alike(shared):
@@ -51,8 +79,16 @@ def test_wrong_password_and_unknown_account_look_alike(shared):
         shared.connect(user="nobody_here")
 
 
-ROW = (1, 9000000000, decimal.Decimal("12.50"), 0.25, "naïve 港", datetime.date(2026, 11, 24),
-       datetime.datetime(2026, 11, 24, 1, 2, 3, 4), b"\x00\xff")
+ROW = (
+    1,
+    9000000000,
+    decimal.Decimal("12.50"),
+    0.25,
+    "naïve 港",
+    datetime.date(2026, 11, 24),
+    datetime.datetime(2026, 11, 24, 1, 2, 3, 4),
+    b"\x00\xff",
+)
 SELECT = "SELECT id, n, p, d, s, day, at, raw FROM {}.t WHERE id = %s"
 
 
@@ -71,11 +107,23 @@ def test_simple_protocol(shared, table):
 
 
 def test_parameters_of_many_types(shared):
-    values = (1, 2**40, 1.5, decimal.Decimal("3.14"), "quote ' and 港", True, datetime.date(2026, 1, 2),
-              datetime.datetime(2026, 1, 2, 3, 4, 5), None)
+    values = (
+        1,
+        2**40,
+        1.5,
+        decimal.Decimal("3.14"),
+        "quote ' and 港",
+        True,
+        datetime.date(2026, 1, 2),
+        datetime.datetime(2026, 1, 2, 3, 4, 5),
+        None,
+    )
     with shared.connect() as c:
-        row = c.execute("SELECT %s::int, %s::bigint, %s::double precision, %s::decimal(9,2), %s::text, %s::bool, "
-                        "%s::date, %s::timestamp, %s::text", values).fetchone()
+        row = c.execute(
+            "SELECT %s::int, %s::bigint, %s::double precision, %s::decimal(9,2), %s::text,"
+            " %s::bool, %s::date, %s::timestamp, %s::text",
+            values,
+        ).fetchone()
         assert row == values
 
 
@@ -106,11 +154,14 @@ def test_a_slow_reader_does_not_fill_the_gates_memory(shared, table):
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])
         return total
+
     before = pss()
     with shared.connect() as c:
-        c.pgconn.send_query(f"SELECT a.s, b.id FROM {table}.big a, range(40) b(id)".encode())  # ~1.2 GB of text
+        c.pgconn.send_query(
+            f"SELECT a.s, b.id FROM {table}.big a, range(40) b(id)".encode()
+        )  # ~1.2 GB of text
         wait_until(lambda: c.pgconn.socket >= 0, 5)
-        time.sleep(1.5)   # nothing is read meanwhile
+        time.sleep(1.5)  # nothing is read meanwhile
         assert pss() - before < 400_000, "kB"
 
 
@@ -139,8 +190,14 @@ def test_transactions_read_one_snapshot(mariadb, shared, db):
 
 def test_nothing_can_be_written(shared, table):
     with shared.connect() as c:
-        for sql in (f"INSERT INTO {table}.t (id) VALUES (9)", f"DELETE FROM {table}.t", f"DROP TABLE {table}.t",
-                    f"UPDATE {table}.t SET n = 1", f"CREATE TABLE {table}.x (i INT)", "CREATE SCHEMA x"):
+        for sql in (
+            f"INSERT INTO {table}.t (id) VALUES (9)",
+            f"DELETE FROM {table}.t",
+            f"DROP TABLE {table}.t",
+            f"UPDATE {table}.t SET n = 1",
+            f"CREATE TABLE {table}.x (i INT)",
+            "CREATE SCHEMA x",
+        ):
             with pytest.raises(psycopg.Error):
                 c.execute(sql)
         assert c.execute(f"SELECT count(*) FROM {table}.t").fetchone() == (2,)
@@ -156,6 +213,7 @@ def test_many_clients_at_once(shared, table):
                     assert c.execute(f"SELECT count(*) FROM {table}.t").fetchone() == (2,)
         except Exception as error:  # noqa: BLE001
             failures.append(error)
+
     threads = [threading.Thread(target=one) for _ in range(25)]
     for t in threads:
         t.start()

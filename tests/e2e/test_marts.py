@@ -1,4 +1,6 @@
-"""A mart is a file with one SELECT; everything else (order, refresh, retries) comes from the text itself."""
+"""A mart is a file with one SELECT; everything else (order, refresh, retries) comes from the text
+itself."""
+
 import pytest
 
 from harness.minato import wait_for_rows
@@ -7,24 +9,37 @@ from harness.ports import wait_until
 
 @pytest.fixture
 def orders(mariadb, shared, db):
-    mariadb.run("CREATE TABLE orders (id INT PRIMARY KEY, shop VARCHAR(20), price INT)",
-                "INSERT INTO orders SELECT seq, CONCAT('s', seq % 3), seq FROM seq_1_to_99", database=db)
+    mariadb.run(
+        "CREATE TABLE orders (id INT PRIMARY KEY, shop VARCHAR(20), price INT)",
+        "INSERT INTO orders SELECT seq, CONCAT('s', seq % 3), seq FROM seq_1_to_99",
+        database=db,
+    )
     shared.wait(20)
     return db
 
 
 def state_is(platform, mart, wanted, seconds=20):
-    return wait_until(lambda: (platform.mart_state(mart) or {}).get("state") == wanted, seconds,
-                      what=f"{mart} to be {wanted} (now {platform.mart_state(mart)})")
+    return wait_until(
+        lambda: (platform.mart_state(mart) or {}).get("state") == wanted,
+        seconds,
+        what=f"{mart} to be {wanted} (now {platform.mart_state(mart)})",
+    )
 
 
 def test_chain_follows_the_source(mariadb, shared, orders):
     db = orders
     # Written in the wrong order on purpose: nobody declares what depends on what.
     shared.mart(f"{db}_m.best", f"SELECT max(total) AS best FROM {db}_m.by_shop")
-    shared.mart(f"{db}_m.by_shop", f"SELECT shop, sum(price)::BIGINT AS total FROM {db}.orders GROUP BY shop")
-    wait_for_rows(shared, f"SELECT shop, total FROM {db}_m.by_shop ORDER BY 1",
-                  [("s0", 1683), ("s1", 1617), ("s2", 1650)], 20)
+    shared.mart(
+        f"{db}_m.by_shop",
+        f"SELECT shop, sum(price)::BIGINT AS total FROM {db}.orders GROUP BY shop",
+    )
+    wait_for_rows(
+        shared,
+        f"SELECT shop, total FROM {db}_m.by_shop ORDER BY 1",
+        [("s0", 1683), ("s1", 1617), ("s2", 1650)],
+        20,
+    )
     wait_for_rows(shared, f"SELECT best FROM {db}_m.best", [(1683,)], 20)
     mariadb.run("INSERT INTO orders VALUES (1000, 's2', 5000)", database=db)
     wait_for_rows(shared, f"SELECT best FROM {db}_m.best", [(6650,)], 20)
@@ -36,25 +51,37 @@ def test_edited_and_removed_files(mariadb, shared, orders):
     db = orders
     path = shared.mart(f"{db}_m.m", f"SELECT count(*) AS n FROM {db}.orders")
     wait_for_rows(shared, f"SELECT n FROM {db}_m.m", [(99,)], 20)
-    shared.mart(f"{db}_m.m", f"SELECT count(*) AS n, 'second' AS version FROM {db}.orders WHERE id > 90")
+    shared.mart(
+        f"{db}_m.m", f"SELECT count(*) AS n, 'second' AS version FROM {db}.orders WHERE id > 90"
+    )
     wait_until(lambda: shared.query(f"SELECT n, version FROM {db}_m.m") == [(9, "second")], 20)
     path.unlink()
     wait_until(lambda: shared.mart_state(f"{db}_m.m") is None, 20, what="the removed mart to go")
 
 
 def test_japanese_and_quoted_names(mariadb, shared, db):
-    mariadb.run("CREATE TABLE `注文` (`番号` INT PRIMARY KEY, `金 額` INT)", "INSERT INTO `注文` VALUES (1, 300), (2, 450)",
-                database=db)
+    mariadb.run(
+        "CREATE TABLE `注文` (`番号` INT PRIMARY KEY, `金 額` INT)",
+        "INSERT INTO `注文` VALUES (1, 300), (2, 450)",
+        database=db,
+    )
     shared.wait(20)
     shared.mart(f"{db}_m.売上", f'SELECT sum("金 額")::BIGINT AS "合計" FROM {db}."注文"')
-    shared.mart(f"{db}_m.二段目", f'WITH x AS (SELECT "合計" * 2 AS v FROM {db}_m."売上") '
-                                  f'SELECT v FROM x UNION ALL (SELECT 1 WHERE EXISTS (SELECT 1 FROM {db}."注文"))')
-    wait_for_rows(shared, f'SELECT v::BIGINT FROM {db}_m."二段目" ORDER BY 1 DESC', [(1500,), (1,)], 20)
+    shared.mart(
+        f"{db}_m.二段目",
+        f'WITH x AS (SELECT "合計" * 2 AS v FROM {db}_m."売上") '
+        f'SELECT v FROM x UNION ALL (SELECT 1 WHERE EXISTS (SELECT 1 FROM {db}."注文"))',
+    )
+    wait_for_rows(
+        shared, f'SELECT v::BIGINT FROM {db}_m."二段目" ORDER BY 1 DESC', [(1500,), (1,)], 20
+    )
 
 
 def test_failing_mart_keeps_its_last_contents(mariadb, shared, orders):
     db = orders
-    shared.mart(f"{db}_m.ratio", f"SELECT sum(CAST(shop[2:] AS INTEGER))::BIGINT AS n FROM {db}.orders")
+    shared.mart(
+        f"{db}_m.ratio", f"SELECT sum(CAST(shop[2:] AS INTEGER))::BIGINT AS n FROM {db}.orders"
+    )
     shared.mart(f"{db}_m.after", f"SELECT n + 1 AS n FROM {db}_m.ratio")
     wait_for_rows(shared, f"SELECT n FROM {db}_m.after", [(100,)], 20)
     mariadb.run("INSERT INTO orders VALUES (500, 'no number', 1)", database=db)
@@ -62,7 +89,9 @@ def test_failing_mart_keeps_its_last_contents(mariadb, shared, orders):
     assert shared.query(f"SELECT n FROM {db}_m.ratio") == [(99,)]
     assert shared.query(f"SELECT n FROM {db}_m.after") == [(100,)]
     assert shared.mart_state(f"{db}_m.ratio")["why"]
-    mariadb.run("UPDATE orders SET shop = 's7' WHERE id = 500", database=db)   # the cause goes: it recovers by itself
+    mariadb.run(
+        "UPDATE orders SET shop = 's7' WHERE id = 500", database=db
+    )  # the cause goes: it recovers by itself
     wait_for_rows(shared, f"SELECT n FROM {db}_m.after", [(107,)], 40)
     state_is(shared, f"{db}_m.ratio", "ok")
 
@@ -93,7 +122,9 @@ def test_mart_waits_for_a_table_that_is_not_there_yet(mariadb, shared, db):
     shared.mart(f"{db}_m.early", f"SELECT count(*) AS n FROM {db}.later")
     wait_until(lambda: (shared.mart_state(f"{db}_m.early") or {}).get("why"), 20)
     assert "later" in shared.mart_state(f"{db}_m.early")["why"]
-    mariadb.run("CREATE TABLE later (id INT PRIMARY KEY)", "INSERT INTO later VALUES (1), (2)", database=db)
+    mariadb.run(
+        "CREATE TABLE later (id INT PRIMARY KEY)", "INSERT INTO later VALUES (1), (2)", database=db
+    )
     wait_for_rows(shared, f"SELECT n FROM {db}_m.early", [(2,)], 30)
 
 
@@ -101,9 +132,14 @@ def test_mart_columns_follow_a_changed_input(mariadb, shared, orders):
     db = orders
     shared.mart(f"{db}_m.all_of_it", f"SELECT * FROM {db}.orders")
     wait_for_rows(shared, f"SELECT count(*) FROM {db}_m.all_of_it", [(99,)], 20)
-    mariadb.run("ALTER TABLE orders ADD COLUMN note VARCHAR(10) DEFAULT 'n'", "UPDATE orders SET price = 0",
-                database=db)
-    wait_until(lambda: shared.query(f"SELECT DISTINCT price, note FROM {db}_m.all_of_it") == [(0, "n")], 20)
+    mariadb.run(
+        "ALTER TABLE orders ADD COLUMN note VARCHAR(10) DEFAULT 'n'",
+        "UPDATE orders SET price = 0",
+        database=db,
+    )
+    wait_until(
+        lambda: shared.query(f"SELECT DISTINCT price, note FROM {db}_m.all_of_it") == [(0, "n")], 20
+    )
 
 
 def test_readers_see_old_or_new_never_between(mariadb, shared, orders):
@@ -112,10 +148,14 @@ def test_readers_see_old_or_new_never_between(mariadb, shared, orders):
     wait_for_rows(shared, f"SELECT count(*) FROM {db}_m.copy", [(99,)], 20)
     seen = set()
     with shared.connect() as gate:
+
         def done():
-            row = gate.execute(f"SELECT count(*), min(price), max(price) FROM {db}_m.copy").fetchone()
+            row = gate.execute(
+                f"SELECT count(*), min(price), max(price) FROM {db}_m.copy"
+            ).fetchone()
             seen.add(row)
             return row[2] == 1003
+
         for price in (1001, 1002, 1003):
             mariadb.run(f"UPDATE orders SET price = {price}", database=db)
         wait_until(done, 30, 0.005)

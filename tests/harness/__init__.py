@@ -1,1 +1,2 @@
-"""What end-to-end tests, chaos tests, the demo and the benchmarks share: private servers, a platform, comparison."""
+"""What end-to-end tests, chaos tests, the demo and the benchmarks share: private servers, a
+platform, comparison."""

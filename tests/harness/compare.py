@@ -1,4 +1,6 @@
-"""compare(): a source table equals the lake's table, row for row, as a multiset; names the first differing rows."""
+"""compare(): a source table equals the lake's table, row for row, as a multiset; names the first
+differing rows."""
+
 import collections
 import datetime
 import decimal
@@ -7,8 +9,11 @@ import struct
 
 
 def source_columns(cursor, schema, table):
-    cursor.execute("SELECT column_name, data_type, column_type FROM information_schema.columns "
-                   "WHERE table_schema=%s AND table_name=%s ORDER BY ordinal_position", (schema, table))
+    cursor.execute(
+        "SELECT column_name, data_type, column_type FROM information_schema.columns "
+        "WHERE table_schema=%s AND table_name=%s ORDER BY ordinal_position",
+        (schema, table),
+    )
     return [(name, kind.lower(), full.lower()) for name, kind, full in cursor.fetchall()]
 
 
@@ -22,7 +27,8 @@ def source_expression(name, kind):
 
 
 def canonical(value, kind):
-    """One value as both sides agree on it. Zero dates have no counterpart in the lake: NULL there."""
+    """One value as both sides agree on it. Zero dates have no counterpart in the lake: NULL
+    there."""
     if value is None:
         return None
     if kind == "float":
@@ -38,12 +44,20 @@ def canonical(value, kind):
     if isinstance(value, datetime.timedelta):
         return value // datetime.timedelta(microseconds=1)
     if isinstance(value, datetime.time):
-        return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+        return (
+            (value.hour * 60 + value.minute) * 60 + value.second
+        ) * 1_000_000 + value.microsecond
     if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.timezone.utc).replace(tzinfo=None) if value.tzinfo else value
+        return (
+            value.astimezone(datetime.timezone.utc).replace(tzinfo=None) if value.tzinfo else value
+        )
     if isinstance(value, memoryview):
         return bytes(value)
-    if kind in ("date", "datetime", "timestamp") and isinstance(value, str) and value.startswith("0000"):
+    if (
+        kind in ("date", "datetime", "timestamp")
+        and isinstance(value, str)
+        and value.startswith("0000")
+    ):
         return None
     return value
 
@@ -65,7 +79,10 @@ def source_rows(connection, schema, table, columns, where=""):
 
 
 def lake_columns(connection, schema, table):
-    return [d.name for d in connection.execute(f'SELECT * FROM "{schema}"."{table}" LIMIT 0').description]
+    return [
+        d.name
+        for d in connection.execute(f'SELECT * FROM "{schema}"."{table}" LIMIT 0').description
+    ]
 
 
 def difference(source, gate, schema, table, lake_schema=None, lake_table=None):
@@ -83,22 +100,31 @@ def difference(source, gate, schema, table, lake_schema=None, lake_table=None):
     if at_source == in_lake:
         return None
     missing, extra = at_source - in_lake, in_lake - at_source
-    show = lambda c: "\n    ".join(f"{n}× {row!r:.400}" for row, n in sorted(c.items(), key=repr)[:5])  # noqa: E731
-    return (f"{schema}.{table}: source {at_source.total()} rows, lake {in_lake.total()}; columns "
-            f"{[c[0] for c in columns]}\n  {missing.total()} only at the source, first:\n    {show(missing)}\n"
-            f"  {extra.total()} only in the lake, first:\n    {show(extra)}")
+    show = lambda c: "\n    ".join(
+        f"{n}× {row!r:.400}" for row, n in sorted(c.items(), key=repr)[:5]
+    )  # noqa: E731
+    return (
+        f"{schema}.{table}: source {at_source.total()} rows, lake {in_lake.total()}; columns"
+        f" {[c[0] for c in columns]}\n  {missing.total()} only at the source, first:\n   "
+        f" {show(missing)}\n  {extra.total()} only in the lake, first:\n    {show(extra)}"
+    )
 
 
 def source_tables(source, schema):
     with source.cursor() as cursor:
-        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema=%s "
-                       "AND table_type='BASE TABLE' ORDER BY 1", (schema,))
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema=%s "
+            "AND table_type='BASE TABLE' ORDER BY 1",
+            (schema,),
+        )
         return [row[0] for row in cursor.fetchall()]
 
 
 def compare(mariadb, platform, schema, tables=None):
     """Asserts that all (or these) tables of a schema are equal at the source and at the gate."""
     with mariadb.connect() as source, platform.connect() as gate:
-        found = [difference(source, gate, schema, t) for t in (tables or source_tables(source, schema))]
+        found = [
+            difference(source, gate, schema, t) for t in tables or source_tables(source, schema)
+        ]
     found = [f for f in found if f]
     assert not found, "\n".join(found)

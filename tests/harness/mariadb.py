@@ -1,4 +1,6 @@
-"""A private MariaDB: own directory, own port, row-format binlog with GTIDs; nothing of the machine's is touched."""
+"""A private MariaDB: own directory, own port, row-format binlog with GTIDs; nothing of the
+machine's is touched."""
+
 import os
 import pathlib
 import shutil
@@ -28,34 +30,68 @@ class MariaDb:
     def install(self):
         self.directory.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
-             "--auth-root-authentication-method=normal", "--skip-name-resolve", *self._as],
-            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                f"--datadir={self.data}",
+                "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+                "--skip-name-resolve",
+                *self._as,
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
         return self
 
     def start(self, extra=()):
         assert self.process is None
         command = [
-            shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", *self._as,
-            f"--datadir={self.data}", f"--socket={self.socket}", f"--port={self.port}",
-            "--bind-address=127.0.0.1", "--skip-name-resolve", "--server-id=1", "--log-bin=bin",
-            "--binlog-format=ROW", "--binlog-row-image=FULL", "--log-error=" + str(self.log),
-            "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
-            "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=96M", "--max-allowed-packet=256M",
-            "--innodb-flush-log-at-trx-commit=2", "--default-time-zone=+00:00", "--max-connections=200",
-            "--local-infile=1", "--pid-file=" + str(self.directory / "pid"),
-            *self.options, *extra,
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd",
+            "--no-defaults",
+            *self._as,
+            f"--datadir={self.data}",
+            f"--socket={self.socket}",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--server-id=1",
+            "--log-bin=bin",
+            "--binlog-format=ROW",
+            "--binlog-row-image=FULL",
+            "--log-error=" + str(self.log),
+            "--character-set-server=utf8mb4",
+            "--collation-server=utf8mb4_general_ci",
+            "--innodb-buffer-pool-size=128M",
+            "--innodb-log-file-size=96M",
+            "--max-allowed-packet=256M",
+            "--innodb-flush-log-at-trx-commit=2",
+            "--default-time-zone=+00:00",
+            "--max-connections=200",
+            "--local-infile=1",
+            "--pid-file=" + str(self.directory / "pid"),
+            *self.options,
+            *extra,
         ]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         wait_until(self._answers, 60, what=f"MariaDB's start (see {self.log})")
         return self
 
     def create_cdc_user(self, user=CDC_USER, password=CDC_PASSWORD, privileges=CDC_PRIVILEGES):
         """An account for capture. The anonymous users of a fresh installation would shadow it."""
-        self.run("DELETE FROM mysql.global_priv WHERE User=''", "FLUSH PRIVILEGES",
-                 f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}'",
-                 *([f"GRANT {privileges} ON *.* TO '{user}'@'%'"] if privileges else []))
+        self.run(
+            "DELETE FROM mysql.global_priv WHERE User=''",
+            "FLUSH PRIVILEGES",
+            f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}'",
+            *([f"GRANT {privileges} ON *.* TO '{user}'@'%'"] if privileges else []),
+        )
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -64,8 +100,15 @@ class MariaDb:
             return True
 
     def connect(self, database=None, autocommit=True, **more):
-        return pymysql.connect(unix_socket=str(self.socket), user="root", database=database, charset="utf8mb4",
-                               autocommit=autocommit, init_command="SET time_zone='+00:00'", **more)
+        return pymysql.connect(
+            unix_socket=str(self.socket),
+            user="root",
+            database=database,
+            charset="utf8mb4",
+            autocommit=autocommit,
+            init_command="SET time_zone='+00:00'",
+            **more,
+        )
 
     def run(self, *statements, database=None):
         """Statements in one connection, each committed by itself; returns the last one's rows."""

@@ -1,4 +1,5 @@
 """A platform under test: the real program through its command line, nothing else."""
+
 import contextlib
 import json
 import os
@@ -17,18 +18,24 @@ from .mariadb import CDC_PASSWORD
 from .ports import free_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MARK = "MINATO_HARNESS_RUN"  # in the environment of all that a platform starts, so that nothing survives a test
+MARK = (  # in the environment of all that a platform starts, so that nothing survives a test
+    "MINATO_HARNESS_RUN"
+)
 
 
 def binary(failpoints=False):
     if failpoints:
-        return pathlib.Path(os.environ.get("MINATO_FAILPOINTS_BIN", ROOT / "build" / "minato-failpoints"))
+        return pathlib.Path(
+            os.environ.get("MINATO_FAILPOINTS_BIN", ROOT / "build" / "minato-failpoints")
+        )
     return pathlib.Path(os.environ.get("MINATO_BIN", ROOT / "build" / "minato"))
 
 
 def scratch(prefix="mt"):
     """A short directory that unprivileged roles can enter (Unix socket paths end at 107 bytes)."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix=prefix + ".", dir=os.environ.get("MINATO_TEST_TMP", "/tmp")))
+    path = pathlib.Path(
+        tempfile.mkdtemp(prefix=prefix + ".", dir=os.environ.get("MINATO_TEST_TMP", "/tmp"))
+    )
     path.chmod(0o755)
     return path
 
@@ -38,8 +45,10 @@ class Failed(AssertionError):
 
     def __init__(self, command, result):
         self.result = result
-        super().__init__(f"{' '.join(map(str, command))} → exit {result.returncode}\n"
-                         f"stdout: {result.stdout[-3000:]}\nstderr: {result.stderr[-3000:]}")
+        super().__init__(
+            f"{' '.join(map(str, command))} → exit {result.returncode}\n"
+            f"stdout: {result.stdout[-3000:]}\nstderr: {result.stderr[-3000:]}"
+        )
 
 
 class Platform:
@@ -56,8 +65,14 @@ class Platform:
     # Commands
     def call(self, *arguments, timeout=60, check=True, platform=True):
         command = [self.binary, *(["-C", self.directory] if platform else []), *arguments]
-        result = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout,
-                                env={**os.environ, MARK: self.mark}, stdin=subprocess.DEVNULL)
+        result = subprocess.run(
+            [str(c) for c in command],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, MARK: self.mark},
+            stdin=subprocess.DEVNULL,
+        )
         if check and result.returncode != 0:
             raise Failed(command, result)
         return result
@@ -69,20 +84,40 @@ class Platform:
         return path
 
     def init(self):
-        self.call("init", self.directory, "--gate-port", self.gate_port, "--http-port", self.http_port,
-                  platform=False)
+        self.call(
+            "init",
+            self.directory,
+            "--gate-port",
+            self.gate_port,
+            "--http-port",
+            self.http_port,
+            platform=False,
+        )
         for example in (self.directory / "marts").rglob("*.sql"):  # the first mart is a sample
             example.unlink()
         return self
 
     def source_add(self, url, *patterns, name="shop", password=CDC_PASSWORD, check=True):
         tables = [x for p in patterns for x in ("--tables", p)]
-        return self.call("source", "add", name, url, "--password-file",
-                         self.secret("source-" + name, password), *tables, check=check)
+        return self.call(
+            "source",
+            "add",
+            name,
+            url,
+            "--password-file",
+            self.secret("source-" + name, password),
+            *tables,
+            check=check,
+        )
 
     def account_add(self, name=None, password=None):
-        return self.call("account", "add", name or self.user, "--password-file",
-                         self.secret("account", password or self.password))
+        return self.call(
+            "account",
+            "add",
+            name or self.user,
+            "--password-file",
+            self.secret("account", password or self.password),
+        )
 
     @property
     def config(self):
@@ -96,12 +131,12 @@ class Platform:
         if not header:
             self.config.write_text(text + f"\n[{section}]\n{lines}")
             return
-        end = re.search(r"^\[", text[header.end():], re.M)
+        end = re.search(r"^\[", text[header.end() :], re.M)
         cut = header.end() + (end.start() if end else len(text) - header.end())
-        body = text[header.end():cut]
+        body = text[header.end() : cut]
         for key in values:
             body = re.sub(rf"^{key}\s*=.*\n", "", body, flags=re.M)
-        self.config.write_text(text[:header.end()] + "\n" + lines + body.lstrip("\n") + text[cut:])
+        self.config.write_text(text[: header.end()] + "\n" + lines + body.lstrip("\n") + text[cut:])
 
     def mart(self, name, sql):
         """name: "schema.mart". Written as an editor does: aside, then renamed."""
@@ -118,8 +153,13 @@ class Platform:
         assert self.process is None or self.process.poll() is not None
         out = open(self.log, "ab")
         self.process = subprocess.Popen(
-            [str(self.binary), "-C", str(self.directory), "serve"], stdout=out, stderr=out,
-            stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ, MARK: self.mark, **(env or {})})
+            [str(self.binary), "-C", str(self.directory), "serve"],
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, MARK: self.mark, **(env or {})},
+        )
         return self
 
     def serve(self, env=None, seconds=60):
@@ -131,6 +171,7 @@ class Platform:
             if self.process.poll() is not None:
                 raise SystemError("serve ended with " + str(self.process.returncode))
             return self.query("SELECT 42") == [(42,)]
+
         try:
             wait_until(answers, seconds, what="the gate's first answer")
         except AssertionError as error:
@@ -141,7 +182,8 @@ class Platform:
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
 
     def stop(self, seconds=30):
-        """A clean shutdown; its exit code. Whatever is left over after it is killed and reported."""
+        """A clean shutdown; its exit code. Whatever is left over after it is killed and
+        reported."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -163,11 +205,14 @@ class Platform:
                     os.kill(pid, signal.SIGKILL)
             if self.process is not None:
                 self.process.wait()
-            wait_until(lambda p=pids: not any(alive(x) for x in p), 10, 0.01, "the end of killed processes")
+            wait_until(
+                lambda p=pids: not any(alive(x) for x in p), 10, 0.01, "the end of killed processes"
+            )
         self.process = None
 
     def pids(self):
-        """Processes of this platform: by the mark in their environment or the directory on their command line."""
+        """Processes of this platform: by the mark in their environment or the directory on their
+        command line."""
         mark, path = f"{MARK}={self.mark}".encode(), str(self.directory).encode()
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -182,7 +227,12 @@ class Platform:
         """role: core, worker, gate, web, serve or postgres (the postmaster)."""
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                words = (
+                    pathlib.Path(f"/proc/{pid}/cmdline")
+                    .read_bytes()
+                    .decode(errors="replace")
+                    .split("\0")
+                )
                 if not words or "minato" not in words[0] and "postgres" not in words[0]:
                     continue
                 if role == "serve" and "serve" in words:
@@ -205,8 +255,15 @@ class Platform:
 
     # Questions
     def connect(self, **more):
-        options = dict(host="127.0.0.1", port=self.gate_port, dbname="minato", user=self.user,
-                       password=self.password, autocommit=True, connect_timeout=5)
+        options = dict(
+            host="127.0.0.1",
+            port=self.gate_port,
+            dbname="minato",
+            user=self.user,
+            password=self.password,
+            autocommit=True,
+            connect_timeout=5,
+        )
         options.update(more)
         return psycopg.connect(**options)
 
@@ -216,7 +273,13 @@ class Platform:
             return cursor.fetchall() if cursor.description else []
 
     def wait(self, seconds=60, source=None):
-        self.call("wait", "--timeout", seconds, *(["--source", source] if source else []), timeout=seconds + 30)
+        self.call(
+            "wait",
+            "--timeout",
+            seconds,
+            *(["--source", source] if source else []),
+            timeout=seconds + 30,
+        )
 
     def status(self):
         return json.loads(self.call("status", "--json").stdout)
@@ -237,20 +300,32 @@ class Platform:
     def catalogue(self, sql):
         """Asks the private PostgreSQL as Minato's owner: to look at what no user sees."""
         password = (self.directory / ".minato" / "secrets" / "owner").read_text().strip()
-        with psycopg.connect(host=str(self.directory / ".minato" / "run"), user="minato_owner", password=password,
-                             dbname="minato", autocommit=True) as c:
+        with psycopg.connect(
+            host=str(self.directory / ".minato" / "run"),
+            user="minato_owner",
+            password=password,
+            dbname="minato",
+            autocommit=True,
+        ) as c:
             return c.execute(sql).fetchall()
 
     def lake_files(self):
         """(names on disk, names that the catalogue knows): data and delete files."""
         on_disk = {p.name for p in (self.directory / "lake").rglob("*.parquet")}
-        known = {row[0].rsplit("/", 1)[-1] for row in self.catalogue(
-            "SELECT path FROM ducklake.ducklake_data_file UNION ALL SELECT path FROM ducklake.ducklake_delete_file "
-            "UNION ALL SELECT path FROM ducklake.ducklake_files_scheduled_for_deletion")}
+        known = {
+            row[0].rsplit("/", 1)[-1]
+            for row in self.catalogue(
+                "SELECT path FROM ducklake.ducklake_data_file UNION ALL SELECT path FROM"
+                " ducklake.ducklake_delete_file UNION ALL SELECT path FROM"
+                " ducklake.ducklake_files_scheduled_for_deletion"
+            )
+        }
         return on_disk, known
 
     def log_has(self, pattern):
-        return re.search(pattern, self.log.read_text(errors="replace")) if self.log.exists() else None
+        return (
+            re.search(pattern, self.log.read_text(errors="replace")) if self.log.exists() else None
+        )
 
 
 def alive(pid):

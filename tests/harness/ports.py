@@ -1,4 +1,5 @@
 """Free ports, waiting on conditions, and a TCP proxy whose network can be cut."""
+
 import contextlib
 import socket
 import threading
@@ -33,7 +34,8 @@ def wait_until(condition, seconds=30, every=0.05, what="the condition"):
 
 
 class Proxy:
-    """Forwards 127.0.0.1:port to a server. cut() drops every connection and refuses new ones; heal() ends that.
+    """Forwards 127.0.0.1:port to a server. cut() drops every connection and refuses new ones;
+    heal() ends that.
     freeze() keeps connections open but moves no byte, like a network that swallows packets."""
 
     def __init__(self, target_port):

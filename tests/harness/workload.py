@@ -1,7 +1,10 @@
-"""A random workload at the source, reproducible by its seed, and readers that watch the lake while it runs.
+"""A random workload at the source, reproducible by its seed, and readers that watch the lake while
+it runs.
 
-Some things always hold at the source: money is moved between two tables but never made or lost, and a counter only
+Some things always hold at the source: money is moved between two tables but never made or lost, and
+a counter only
 grows. A lake that shows half a transaction or goes back in time breaks one of them."""
+
 import random
 import threading
 import time
@@ -12,32 +15,48 @@ import pymysql
 MONEY_TOTAL = 2 * 50 * 1000
 
 TABLES = [
-    "CREATE TABLE orders (id BIGINT PRIMARY KEY AUTO_INCREMENT, customer INT, amount DECIMAL(10,2), "
-    "note VARCHAR(60), at DATETIME(6))",
-    "CREATE TABLE items (order_id BIGINT, line INT, sku VARCHAR(20), qty INT, PRIMARY KEY (order_id, line))",
+    (
+        "CREATE TABLE orders (id BIGINT PRIMARY KEY AUTO_INCREMENT, customer INT, amount"
+        " DECIMAL(10,2), note VARCHAR(60), at DATETIME(6))"
+    ),
+    (
+        "CREATE TABLE items (order_id BIGINT, line INT, sku VARCHAR(20), qty INT, PRIMARY KEY"
+        " (order_id, line))"
+    ),
     "CREATE TABLE `在庫` (sku VARCHAR(20) PRIMARY KEY, qty INT, f FLOAT)",
     "CREATE TABLE log (at INT, what VARCHAR(20))",
     "CREATE TABLE money_a (id INT PRIMARY KEY, money BIGINT)",
     "CREATE TABLE money_b (id INT PRIMARY KEY, money BIGINT)",
     "CREATE TABLE counter (id INT PRIMARY KEY, n BIGINT)",
-    "INSERT INTO money_a SELECT seq, 1000 FROM seq_1_to_50", "INSERT INTO money_b SELECT seq, 1000 FROM seq_1_to_50",
+    "INSERT INTO money_a SELECT seq, 1000 FROM seq_1_to_50",
+    "INSERT INTO money_b SELECT seq, 1000 FROM seq_1_to_50",
     "INSERT INTO counter VALUES (1, 0)",
     "INSERT INTO `在庫` SELECT CONCAT('品', seq), 100, seq / 7 FROM seq_1_to_40",
     "INSERT INTO orders (customer, amount) SELECT seq % 20, seq FROM seq_1_to_500",
 ]
 
 MARTS = {
-    "m.by_customer": "SELECT customer, count(*) AS n, sum(amount) AS amount FROM {db}.orders GROUP BY customer",
+    "m.by_customer": (
+        "SELECT customer, count(*) AS n, sum(amount) AS amount FROM {db}.orders GROUP BY customer"
+    ),
     "m.top": "SELECT customer, amount FROM m.by_customer ORDER BY amount DESC, customer LIMIT 5",
-    "m.lines": "SELECT o.customer, sum(i.qty)::BIGINT AS qty FROM {db}.orders o JOIN {db}.items i "
-               "ON i.order_id = o.id GROUP BY o.customer",
+    "m.lines": (
+        "SELECT o.customer, sum(i.qty)::BIGINT AS qty FROM {db}.orders o JOIN {db}.items i "
+        "ON i.order_id = o.id GROUP BY o.customer"
+    ),
     "m.品切れ": 'SELECT sku, qty FROM {db}."在庫" WHERE qty < 50',
 }
 
 
 class Workload:
     def __init__(self, mariadb, database, seed, threads=3, ddl=True, pace=0.0):
-        self.mariadb, self.database, self.seed, self.ddl, self.pace = mariadb, database, seed, ddl, pace
+        self.mariadb, self.database, self.seed, self.ddl, self.pace = (
+            mariadb,
+            database,
+            seed,
+            ddl,
+            pace,
+        )
         self.thread_count = threads
         self.transactions = 0
         self._running = threading.Event()
@@ -50,7 +69,10 @@ class Workload:
 
     def start(self):
         self._running.set()
-        self._threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(self.thread_count)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(n,), daemon=True)
+            for n in range(self.thread_count)
+        ]
         for t in self._threads:
             t.start()
 
@@ -94,8 +116,13 @@ class Workload:
             pass
 
     def _transaction(self, rng, connection, number):
-        steps = [self._order] * 6 + [self._change] * 4 + [self._cancel] * 2 + [self._money] * 4 + \
-                [self._count, self._log, self._log, self._stock, self._bulk]
+        steps = (
+            [self._order] * 6
+            + [self._change] * 4
+            + [self._cancel] * 2
+            + [self._money] * 4
+            + [self._count, self._log, self._log, self._stock, self._bulk]
+        )
         with connection.cursor() as cursor:
             if self.ddl and number == 0 and rng.random() < 0.02:
                 self._ddl(rng, cursor)
@@ -108,12 +135,20 @@ class Workload:
                 connection.commit()
 
     def _order(self, rng, cursor):
-        cursor.execute("INSERT INTO orders (customer, amount, note, at) VALUES (%s, %s, %s, NOW(6))",
-                       (rng.randrange(20), rng.randrange(100000) / 100, rng.choice((None, "", "急ぎ", "x" * 50))))
+        cursor.execute(
+            "INSERT INTO orders (customer, amount, note, at) VALUES (%s, %s, %s, NOW(6))",
+            (
+                rng.randrange(20),
+                rng.randrange(100000) / 100,
+                rng.choice((None, "", "急ぎ", "x" * 50)),
+            ),
+        )
         order = cursor.lastrowid
         for line in range(rng.randrange(4)):
             sku = f"品{rng.randrange(40) + 1}"
-            cursor.execute("INSERT INTO items VALUES (%s, %s, %s, %s)", (order, line, sku, rng.randrange(5)))
+            cursor.execute(
+                "INSERT INTO items VALUES (%s, %s, %s, %s)", (order, line, sku, rng.randrange(5))
+            )
             cursor.execute("UPDATE `在庫` SET qty = qty - 1 WHERE sku = %s", (sku,))
 
     def _some_order(self, rng, cursor):
@@ -122,54 +157,88 @@ class Workload:
 
     def _change(self, rng, cursor):
         order = self._some_order(rng, cursor)
-        cursor.execute("UPDATE orders SET amount = amount + 1, note = %s WHERE id BETWEEN %s AND %s",
-                       (rng.choice(("changed", None)), order, order + rng.randrange(5)))
+        cursor.execute(
+            "UPDATE orders SET amount = amount + 1, note = %s WHERE id BETWEEN %s AND %s",
+            (rng.choice(("changed", None)), order, order + rng.randrange(5)),
+        )
 
     def _cancel(self, rng, cursor):
         order = self._some_order(rng, cursor)
         cursor.execute("DELETE FROM items WHERE order_id = %s", (order,))
         cursor.execute("DELETE FROM orders WHERE id = %s", (order,))
         if rng.random() < 0.2:  # the same key again, in the same transaction
-            cursor.execute("INSERT INTO orders (id, customer, note) VALUES (%s, 1, 'again')", (order,))
+            cursor.execute(
+                "INSERT INTO orders (id, customer, note) VALUES (%s, 1, 'again')", (order,)
+            )
 
     def _money(self, rng, cursor):
-        cursor.execute("UPDATE money_a SET money = money - %s WHERE id = %s", (7, rng.randrange(50) + 1))
-        cursor.execute("UPDATE money_b SET money = money + %s WHERE id = %s", (7, rng.randrange(50) + 1))
+        cursor.execute(
+            "UPDATE money_a SET money = money - %s WHERE id = %s", (7, rng.randrange(50) + 1)
+        )
+        cursor.execute(
+            "UPDATE money_b SET money = money + %s WHERE id = %s", (7, rng.randrange(50) + 1)
+        )
 
     def _count(self, rng, cursor):
         cursor.execute("UPDATE counter SET n = n + 1")
 
     def _log(self, rng, cursor):
         if rng.random() < 0.7:
-            cursor.execute("INSERT INTO log SELECT seq %% 5, %s FROM seq_1_to_10", (rng.choice(("a", "b", None)),))
+            cursor.execute(
+                "INSERT INTO log SELECT seq %% 5, %s FROM seq_1_to_10",
+                (rng.choice(("a", "b", None)),),
+            )
         else:
-            cursor.execute(rng.choice(("DELETE FROM log WHERE at = 3 LIMIT 4", "UPDATE log SET what = 'z' LIMIT 5",
-                                       "DELETE FROM log WHERE what IS NULL LIMIT 7")))
+            cursor.execute(
+                rng.choice(
+                    (
+                        "DELETE FROM log WHERE at = 3 LIMIT 4",
+                        "UPDATE log SET what = 'z' LIMIT 5",
+                        "DELETE FROM log WHERE what IS NULL LIMIT 7",
+                    )
+                )
+            )
 
     def _stock(self, rng, cursor):
         cursor.execute("UPDATE `在庫` SET qty = 100, f = f + 0.1 WHERE qty < 20")
 
     def _bulk(self, rng, cursor):
-        cursor.execute("INSERT INTO orders (customer, amount) SELECT seq %% 20, seq / 10 FROM seq_1_to_2000 "
-                       "WHERE seq %% %s = 0", (rng.randrange(1, 50),))
+        cursor.execute(
+            "INSERT INTO orders (customer, amount) SELECT seq %% 20, seq / 10 FROM seq_1_to_2000 "
+            "WHERE seq %% %s = 0",
+            (rng.randrange(1, 50),),
+        )
         if rng.random() < 0.3:
-            cursor.execute("DELETE FROM orders WHERE customer = %s AND note IS NULL LIMIT 500", (rng.randrange(20),))
+            cursor.execute(
+                "DELETE FROM orders WHERE customer = %s AND note IS NULL LIMIT 500",
+                (rng.randrange(20),),
+            )
 
     def _ddl(self, rng, cursor):
         n = rng.randrange(3)
         cursor.execute("SET lock_wait_timeout = 2")
-        cursor.execute(rng.choice((
-            f"ALTER TABLE orders ADD COLUMN IF NOT EXISTS x{n} INT DEFAULT {n}",
-            f"ALTER TABLE orders DROP COLUMN IF EXISTS x{n}",
-            f"ALTER TABLE items ADD COLUMN IF NOT EXISTS y{n} VARCHAR(10) DEFAULT 'y' FIRST",
-            f"ALTER TABLE items DROP COLUMN IF EXISTS y{n}",
-            f"CREATE TABLE IF NOT EXISTS extra{n} AS SELECT * FROM items LIMIT 20",
-            f"DROP TABLE IF EXISTS extra{n}", f"RENAME TABLE extra{n} TO extra{(n + 1) % 3}",
-            "TRUNCATE TABLE log")))
+        cursor.execute(
+            rng.choice(
+                (
+                    f"ALTER TABLE orders ADD COLUMN IF NOT EXISTS x{n} INT DEFAULT {n}",
+                    f"ALTER TABLE orders DROP COLUMN IF EXISTS x{n}",
+                    (
+                        f"ALTER TABLE items ADD COLUMN IF NOT EXISTS y{n} VARCHAR(10) DEFAULT 'y'"
+                        " FIRST"
+                    ),
+                    f"ALTER TABLE items DROP COLUMN IF EXISTS y{n}",
+                    f"CREATE TABLE IF NOT EXISTS extra{n} AS SELECT * FROM items LIMIT 20",
+                    f"DROP TABLE IF EXISTS extra{n}",
+                    f"RENAME TABLE extra{n} TO extra{(n + 1) % 3}",
+                    "TRUNCATE TABLE log",
+                )
+            )
+        )
 
 
 class Watcher:
-    """Reads at the gate while all kinds of things break. Connections may fail; answers may not be wrong."""
+    """Reads at the gate while all kinds of things break. Connections may fail; answers may not be
+    wrong."""
 
     def __init__(self, platform, database):
         self.platform, self.database = platform, database
@@ -186,8 +255,10 @@ class Watcher:
 
     def _watch(self):
         counter, connection, begun = -1, None, False
-        question = (f"SELECT CAST((SELECT sum(money) FROM {self.database}.money_a) + (SELECT sum(money) FROM "
-                    f"{self.database}.money_b) AS BIGINT), (SELECT n FROM {self.database}.counter)")
+        question = (
+            f"SELECT CAST((SELECT sum(money) FROM {self.database}.money_a) + (SELECT sum(money)"
+            f" FROM {self.database}.money_b) AS BIGINT), (SELECT n FROM {self.database}.counter)"
+        )
         while self._running.is_set():
             try:
                 connection = connection or self.platform.connect()
