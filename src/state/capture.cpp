@@ -27,13 +27,15 @@ Status source_starts(pg::Connection& connection, const std::string& source) {
 
 Result<StoredSource> load_source(pg::Connection& connection, const std::string& source) {
   StoredSource out;
-  TRY_ASSIGN(const pg::Rows row, connection.query("select position from minato.source where name = $1", {source}));
+  TRY_ASSIGN(const pg::Rows row,
+             connection.query("select position from minato.source where name = $1", {source}));
   if (row.size() == 1) out.position.text = row.string(0, 0);
   TRY_ASSIGN(const pg::Rows shapes,
-             connection.query("select s.shape from minato.source_schema s join minato.lake_table t "
-                              "using (schema_name, table_name) where s.source = $1 and t.state = 'streaming' "
-                              "order by schema_name, table_name",
-                              {source}));
+             connection.query(
+                 "select s.shape from minato.source_schema s join minato.lake_table t "
+                 "using (schema_name, table_name) where s.source = $1 and t.state = 'streaming' "
+                 "order by schema_name, table_name",
+                 {source}));
   for (int n = 0; n < shapes.size(); ++n) {
     TRY_ASSIGN(TableSchemaPtr shape, shape_from_json(shapes.text(n, 0)));
     out.shapes.push_back(std::move(shape));
@@ -42,31 +44,39 @@ Result<StoredSource> load_source(pg::Connection& connection, const std::string& 
 }
 
 Status source_streams(pg::Connection& connection, const std::string& source) {
-  return done(connection.query(
-      "update minato.source set state = 'streaming', error = null, updated_at = now() where name = $1", {source}));
+  return done(
+      connection.query("update minato.source set state = 'streaming', error = null, updated_at = "
+                       "now() where name = $1",
+                       {source}));
 }
 
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error) {
   const std::string text = error.message + (error.detail.empty() ? "" : " (" + error.detail + ")");
-  return done(connection.query("update minato.source set state = 'error', error = $2, updated_at = now() where name = $1",
-                               {source, text}));
+  return done(connection.query(
+      "update minato.source set state = 'error', error = $2, updated_at = now() where name = $1",
+      {source, text}));
 }
 
-Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms, std::int64_t lag_bytes,
-                  const std::string& error) {
+Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,
+                  std::int64_t lag_bytes, const std::string& error) {
   return done(connection.query(
-      "update minato.source set lag_ms = $2, lag_bytes = $3, error = nullif($4, ''), updated_at = now(), "
+      "update minato.source set lag_ms = $2, lag_bytes = $3, error = nullif($4, ''), updated_at = "
+      "now(), "
       "state = case when $4 = '' then 'streaming' else 'waiting' end where name = $1",
       {source, std::to_string(lag_ms), std::to_string(lag_bytes), error}));
 }
 
-Status source_reached(pg::Connection& connection, const std::string& source, const Position& position,
-                      SystemTime source_time, std::uint64_t transactions, std::uint64_t changes) {
-  return done(connection.query(
-      "update minato.source set position = $2, source_time = coalesce(to_timestamp($3::float8 / 1e6), source_time), "
-      "transactions = coalesce(transactions, 0) + $4, changes = coalesce(changes, 0) + $5, updated_at = now() "
-      "where name = $1",
-      {source, position.text, micros(source_time), std::to_string(transactions), std::to_string(changes)}));
+Status source_reached(pg::Connection& connection, const std::string& source,
+                      const Position& position, SystemTime source_time, std::uint64_t transactions,
+                      std::uint64_t changes) {
+  return done(
+      connection.query("update minato.source set position = $2, source_time = "
+                       "coalesce(to_timestamp($3::float8 / 1e6), source_time), "
+                       "transactions = coalesce(transactions, 0) + $4, changes = coalesce(changes, "
+                       "0) + $5, updated_at = now() "
+                       "where name = $1",
+                       {source, position.text, micros(source_time), std::to_string(transactions),
+                        std::to_string(changes)}));
 }
 
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
@@ -82,21 +92,27 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
       "insert into minato.lake_table(schema_name, table_name, source, state, rows) "
       "select s, n, $1, 'snapshotting', 0 from unnest($2::text[], $3::text[]) as t(s, n) "
       "on conflict (schema_name, table_name) do update set source = excluded.source, "
-      "state = case when minato.lake_table.state = 'repairing' then 'repairing' else 'snapshotting' end",
+      "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
+      "'snapshotting' end",
       {source, pg::array(schemas), pg::array(names)})));
-  return done(connection.query("update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
-                               {source}));
+  return done(connection.query(
+      "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
+      {source}));
 }
 
-Status table_streams(pg::Connection& connection, const std::string& source, const TableSchema& shape) {
+Status table_streams(pg::Connection& connection, const std::string& source,
+                     const TableSchema& shape) {
   TRY(done(connection.query(
-      "insert into minato.source_schema(source, schema_name, table_name, shape) values ($1, $2, $3, $4) "
+      "insert into minato.source_schema(source, schema_name, table_name, shape) values ($1, $2, "
+      "$3, $4) "
       "on conflict (source, schema_name, table_name) do update set shape = excluded.shape",
       {source, shape.name.schema, shape.name.name, to_json(shape)})));
-  TRY(done(connection.query(
-      "insert into minato.lake_table(schema_name, table_name, source, state, rows) values ($2, $3, $1, 'streaming', 0) "
-      "on conflict (schema_name, table_name) do update set source = excluded.source, state = 'streaming', error = null",
-      {source, shape.name.schema, shape.name.name})));
+  TRY(
+      done(connection.query("insert into minato.lake_table(schema_name, table_name, source, state, "
+                            "rows) values ($2, $3, $1, 'streaming', 0) "
+                            "on conflict (schema_name, table_name) do update set source = "
+                            "excluded.source, state = 'streaming', error = null",
+                            {source, shape.name.schema, shape.name.name})));
   return done(connection.query(
       "update minato.incident set state = 'resolved', resolved_at = now(), updated_at = now() "
       "where key = $1 and state = 'open'",
@@ -104,52 +120,59 @@ Status table_streams(pg::Connection& connection, const std::string& source, cons
 }
 
 Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table) {
-  const std::string text =
-      "Changes of " + display(table) + " did not fit the rows in the lake. The table is being read anew.";
+  const std::string text = "Changes of " + display(table) +
+                           " did not fit the rows in the lake. The table is being read anew.";
   TRY(done(connection.query(
       "insert into minato.lake_table(schema_name, table_name, source, state, rows, error) "
       "values ($1, $2, $3, 'repairing', 0, $4) on conflict (schema_name, table_name) do update "
       "set state = 'repairing', error = excluded.error",
       {table.schema, table.name, source, text})));
   return done(connection.query(
-      "insert into minato.incident(key, severity, title, text, state, opened_at, updated_at, occurrences) "
-      "values ($1, 'warning', $2, $3, 'open', now(), now(), 1) on conflict (key) where state = 'open' "
+      "insert into minato.incident(key, severity, title, text, state, opened_at, updated_at, "
+      "occurrences) "
+      "values ($1, 'warning', $2, $3, 'open', now(), now(), 1) on conflict (key) where state = "
+      "'open' "
       "do update set updated_at = now(), occurrences = minato.incident.occurrences + 1",
       {"capture/" + display(table), "Table " + display(table) + " is being repaired", text}));
 }
 
-Status table_dropped(pg::Connection& connection, const std::string& source, const TableName& table) {
+Status table_dropped(pg::Connection& connection, const std::string& source,
+                     const TableName& table) {
   TRY(done(connection.query(
       "delete from minato.source_schema where source = $1 and schema_name = $2 and table_name = $3",
       {source, table.schema, table.name})));
-  return done(connection.query("delete from minato.lake_table where schema_name = $1 and table_name = $2",
-                               {table.schema, table.name}));
+  return done(
+      connection.query("delete from minato.lake_table where schema_name = $1 and table_name = $2",
+                       {table.schema, table.name}));
 }
 
 Status table_renamed(pg::Connection& connection, const std::string& source, const TableName& from,
                      const TableSchema& shape) {
-  TRY(done(connection.query("delete from minato.lake_table where schema_name = $1 and table_name = $2",
-                            {shape.name.schema, shape.name.name})));
-  TRY(done(connection.query(
-      "update minato.lake_table set schema_name = $3, table_name = $4 where schema_name = $1 and table_name = $2",
-      {from.schema, from.name, shape.name.schema, shape.name.name})));
+  TRY(done(
+      connection.query("delete from minato.lake_table where schema_name = $1 and table_name = $2",
+                       {shape.name.schema, shape.name.name})));
+  TRY(
+      done(connection.query("update minato.lake_table set schema_name = $3, table_name = $4 where "
+                            "schema_name = $1 and table_name = $2",
+                            {from.schema, from.name, shape.name.schema, shape.name.name})));
   TRY(done(connection.query(
       "delete from minato.source_schema where source = $1 and schema_name = $2 and table_name = $3",
       {source, from.schema, from.name})));
   return table_streams(connection, source, shape);
 }
 
-Status table_changed(pg::Connection& connection, const TableName& table, std::int64_t rows, bool reset,
-                     std::int64_t snapshot, SystemTime source_time) {
+Status table_changed(pg::Connection& connection, const TableName& table, std::int64_t rows,
+                     bool reset, std::int64_t snapshot, SystemTime source_time) {
   return done(connection.query(
-      "insert into minato.lake_table(schema_name, table_name, state, rows, applied_at, source_time, last_snapshot) "
+      "insert into minato.lake_table(schema_name, table_name, state, rows, applied_at, "
+      "source_time, last_snapshot) "
       "values ($1, $2, 'streaming', $3, now(), to_timestamp($6::float8 / 1e6), $5) "
       "on conflict (schema_name, table_name) do update set "
       "rows = excluded.rows + case when $4::boolean then 0 else minato.lake_table.rows end, "
       "applied_at = now(), last_snapshot = excluded.last_snapshot, "
       "source_time = coalesce(excluded.source_time, minato.lake_table.source_time)",
-      {table.schema, table.name, std::to_string(rows), reset ? "true" : "false", std::to_string(snapshot),
-       micros(source_time)}));
+      {table.schema, table.name, std::to_string(rows), reset ? "true" : "false",
+       std::to_string(snapshot), micros(source_time)}));
 }
 
 }  // namespace minato::state

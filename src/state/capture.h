@@ -12,8 +12,8 @@
 namespace minato::state {
 
 struct StoredSource {
-  Position position;                     // empty: nothing was read yet
-  std::vector<TableSchemaPtr> shapes;    // of its streaming tables at that position
+  Position position;                   // empty: nothing was read yet
+  std::vector<TableSchemaPtr> shapes;  // of its streaming tables at that position
 };
 
 /// Makes the source's record if there is none; state `starting`.
@@ -22,24 +22,26 @@ Result<StoredSource> load_source(pg::Connection& connection, const std::string& 
 Status source_streams(pg::Connection& connection, const std::string& source);
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error);
 /// `error` is empty while connected; else why not (state `waiting`).
-Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms, std::int64_t lag_bytes,
-                  const std::string& error);
+Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,
+                  std::int64_t lag_bytes, const std::string& error);
 /// Everything up to `position` is in the lake. Adds to the counters.
-Status source_reached(pg::Connection& connection, const std::string& source, const Position& position,
-                      SystemTime source_time, std::uint64_t transactions, std::uint64_t changes);
+Status source_reached(pg::Connection& connection, const std::string& source,
+                      const Position& position, SystemTime source_time, std::uint64_t transactions,
+                      std::uint64_t changes);
 
 /// The tables are being read from the source (first time or anew).
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
                            const std::vector<TableName>& tables);
 /// The table follows the stream from now on, in this shape.
-Status table_streams(pg::Connection& connection, const std::string& source, const TableSchema& shape);
+Status table_streams(pg::Connection& connection, const std::string& source,
+                     const TableSchema& shape);
 /// The table's changes contradicted the lake: state `repairing`, an incident opens.
 Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table);
 Status table_dropped(pg::Connection& connection, const std::string& source, const TableName& table);
 Status table_renamed(pg::Connection& connection, const std::string& source, const TableName& from,
                      const TableSchema& shape);
 /// A lake snapshot changed the table's rows by `rows` (or set their number, with `reset`).
-Status table_changed(pg::Connection& connection, const TableName& table, std::int64_t rows, bool reset,
-                     std::int64_t snapshot, SystemTime source_time);
+Status table_changed(pg::Connection& connection, const TableName& table, std::int64_t rows,
+                     bool reset, std::int64_t snapshot, SystemTime source_time);
 
 }  // namespace minato::state

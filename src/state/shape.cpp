@@ -16,7 +16,10 @@ std::string to_json(const TableSchema& shape) {
                        {"nullable", column.nullable},
                        {"source_type", column.source_type}});
   }
-  return json{{"schema", shape.name.schema}, {"name", shape.name.name}, {"columns", columns}, {"key", shape.key}}
+  return json{{"schema", shape.name.schema},
+              {"name", shape.name.name},
+              {"columns", columns},
+              {"key", shape.key}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -29,14 +32,16 @@ Result<TableSchemaPtr> shape_from_json(std::string_view text) {
       Column column;
       column.name = item.at("name");
       const int kind = item.at("kind");
-      if (kind < 0 || kind > static_cast<int>(TypeKind::interval_us)) return fail(Code::invalid, "unknown column type");
+      if (kind < 0 || kind > static_cast<int>(TypeKind::interval_us))
+        return fail(Code::invalid, "unknown column type");
       column.type = {static_cast<TypeKind>(kind), item.at("precision"), item.at("scale")};
       column.nullable = item.at("nullable");
       column.source_type = item.at("source_type");
       shape->columns.push_back(std::move(column));
     }
     for (const json& index : in.at("key")) {
-      if (index.get<std::size_t>() >= shape->columns.size()) return fail(Code::invalid, "key column out of range");
+      if (index.get<std::size_t>() >= shape->columns.size())
+        return fail(Code::invalid, "key column out of range");
       shape->key.push_back(index);
     }
     return shape;

@@ -10,8 +10,8 @@ namespace {
 constexpr std::uint32_t kNone = 0xffffffff;
 
 struct State {
-  bool existed = false;         // before the piece
-  std::uint32_t last = kNone;   // the row that holds the key now
+  bool existed = false;        // before the piece
+  std::uint32_t last = kNone;  // the row that holds the key now
 };
 
 bool adds(Op op) { return op == Op::insert || op == Op::update_after; }
@@ -24,8 +24,8 @@ Collapsed inserts_only(const TableChanges& changes, bool with_keys) {
   return out;
 }
 
-/// Rows of a table without a key are a multiset: a removal takes an equal row of this piece if there is one,
-/// else one of the lake.
+/// Rows of a table without a key are a multiset: a removal takes an equal row of this piece if
+/// there is one, else one of the lake.
 Collapsed collapse_multiset(const TableChanges& changes, const std::vector<Key>& keys) {
   boost::unordered_flat_map<Key, std::vector<std::uint32_t>, KeyHash> added;
   std::vector<bool> stays(changes.ops.size(), false);
@@ -70,13 +70,15 @@ Result<Collapsed> collapse(const TableChanges& changes, bool with_keys) {
     State& state = entry->second;
     if (adds(changes.ops[row])) {
       if (!fresh && state.last != kNone) {
-        return fail(Code::conflict, "The source inserted a key of " + display(changes.rows.schema->name) +
+        return fail(Code::conflict, "The source inserted a key of " +
+                                        display(changes.rows.schema->name) +
                                         " that it had inserted before.");
       }
       state.last = row;
     } else {
       if (!fresh && state.last == kNone) {
-        return fail(Code::conflict, "The source deleted a key of " + display(changes.rows.schema->name) +
+        return fail(Code::conflict, "The source deleted a key of " +
+                                        display(changes.rows.schema->name) +
                                         " that it had deleted before.");
       }
       if (fresh) state.existed = true;

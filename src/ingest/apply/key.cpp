@@ -47,11 +47,13 @@ std::int64_t widened(const ColumnView& column, std::size_t row) {
 
 Key hashed(const void* bytes, std::size_t size) {
   const XXH128_hash_t hash = XXH3_128bits(bytes, size);
-  // The tags of integer keys stay apart from hashes in practice: a hash with hi = 1 or 2 has odds of 2^-63.
+  // The tags of integer keys stay apart from hashes in practice: a hash with hi = 1 or 2 has odds
+  // of 2^-63.
   return {hash.low64, hash.high64};
 }
 
-/// Encodes one value so that different rows have different encodings: tag, then length or fixed width.
+/// Encodes one value so that different rows have different encodings: tag, then length or fixed
+/// width.
 void encode(const ColumnView& column, std::size_t row, std::vector<char>& out) {
   const auto put = [&out](const void* bytes, std::size_t size) {
     const char* begin = static_cast<const char*>(bytes);
@@ -117,7 +119,8 @@ std::vector<std::uint32_t> key_column_indexes(const TableSchema& schema) {
 
 std::vector<ColumnView> key_columns(const RowBatch& rows) {
   std::vector<ColumnView> views;
-  for (const std::uint32_t index : key_column_indexes(*rows.schema)) views.emplace_back(rows.columns[index]);
+  for (const std::uint32_t index : key_column_indexes(*rows.schema))
+    views.emplace_back(rows.columns[index]);
   return views;
 }
 

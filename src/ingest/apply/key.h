@@ -1,6 +1,7 @@
 // The identity of a row: its primary key, or all its columns where there is none, as 128 bits.
-// One integer column is kept as it is; anything else is hashed (XXH3, 128 bits: no collision to be expected in the
-// life of the universe's databases). Independent of the integer's width, so that type widening changes no key.
+// One integer column is kept as it is; anything else is hashed (XXH3, 128 bits: no collision to be
+// expected in the life of the universe's databases). Independent of the integer's width, so that
+// type widening changes no key.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,9 @@ struct KeyHash {
 void append_keys(std::span<const ColumnView> columns, std::vector<Key>& keys);
 
 /// The key of the n-th equal row of a table without a primary key (n from 0): rows are a multiset.
-inline Key nth(Key key, std::uint64_t n) { return {key.lo + n * 0x9e3779b97f4a7c15ULL, key.hi ^ n}; }
+inline Key nth(Key key, std::uint64_t n) {
+  return {key.lo + n * 0x9e3779b97f4a7c15ULL, key.hi ^ n};
+}
 
 /// The columns of `rows` that identify a row: the primary key, or all.
 std::vector<ColumnView> key_columns(const RowBatch& rows);

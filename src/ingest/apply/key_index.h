@@ -1,5 +1,6 @@
-// Where each live row of a table stands: key → file and row. In memory, rebuilt from the lake's files when needed.
-// A table without a primary key is a multiset: its n-th equal row has the key nth(key, n).
+// Where each live row of a table stands: key → file and row. In memory, rebuilt from the lake's
+// files when needed. A table without a primary key is a multiset: its n-th equal row has the key
+// nth(key, n).
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -10,7 +11,8 @@
 
 namespace minato::ingest {
 
-/// `slot` numbers the lane's files; `row` is the position in the file (in the tail: the row of the tail).
+/// `slot` numbers the lane's files; `row` is the position in the file (in the tail: the row of the
+/// tail).
 struct Location {
   std::uint32_t slot = 0;
   std::uint32_t row = 0;

@@ -1,5 +1,5 @@
-// Goal: the net effect of a piece of changes is what applying them one by one gives. Method: random changes against a
-// naive multiset of rows; the key index against a map.
+// Goal: the net effect of a piece of changes is what applying them one by one gives. Method: random
+// changes against a naive multiset of rows; the key index against a map.
 #include "ingest/apply/collapse.h"
 
 #include <gtest/gtest.h>
@@ -44,7 +44,8 @@ Rows net_effect(const Rows& before, const TableChanges& changes, const Collapsed
     if (found != after.end()) after.erase(found);
   }
   for (const std::uint32_t row : net.inserts) {
-    after.emplace(changes.rows.columns[0].get<std::int64_t>(row), changes.rows.columns[1].string(row));
+    after.emplace(changes.rows.columns[0].get<std::int64_t>(row),
+                  changes.rows.columns[1].string(row));
   }
   return after;
 }

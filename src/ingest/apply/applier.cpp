@@ -1,0 +1,171 @@
+#include "ingest/apply/applier.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace minato::ingest {
+
+Applier::Held& Applier::hold(const TableName& table) {
+  const auto found = held_.find(table);
+  if (found != held_.end()) return found->second;
+  Held held;
+  held.entry = lanes_.entry(table);
+  held.turn = std::unique_lock(held.entry->turn);
+  return held_.emplace(table, std::move(held)).first->second;
+}
+
+Result<Lane*> Applier::lane(const TableSchemaPtr& schema) {
+  Held& held = hold(schema->name);
+  std::unique_ptr<Lane>& lane = held.entry->lane;
+  if (lane && lane->schema() != schema && lane->schema()->columns != schema->columns) {
+    // The source's reader announces new shapes as DDL; rows of another shape mean that one was
+    // missed.
+    return fail(Code::conflict, "Rows of " + display(schema->name) + " have an unannounced shape.");
+  }
+  if (!lane) {
+    TRY_ASSIGN(const std::optional<lake::LakeTable> table, lake_.find_table(schema->name));
+    if (!table) return fail(Code::conflict, display(schema->name) + " is not in the lake.");
+    if (table->columns.size() != schema->columns.size()) {
+      return fail(Code::conflict,
+                  "The lake's " + display(schema->name) + " has another shape than the source's.");
+    }
+    lane = std::make_unique<Lane>(lake_, *table, schema, limits_.lane);
+  }
+  return lane.get();
+}
+
+void Applier::lose(const TableName& table) {
+  lost_.insert(table);
+  const auto found = held_.find(table);
+  if (found == held_.end()) return;
+  if (found->second.entry->lane) found->second.entry->lane->forget();
+  held_.erase(found);
+}
+
+Status Applier::take(const StreamBatch& batch) {
+  for (const TableName& table : batch.lost) lose(table);
+  for (const TableChanges& changes : batch.tables) {
+    const TableName& name = changes.rows.schema->name;
+    if (lost_.contains(name) || changes.ops.empty()) continue;
+    Result<Lane*> target = lane(changes.rows.schema);
+    Status status = target ? (*target)->apply(changes) : Status(fail(target.error()));
+    if (status) continue;
+    if (status.error().code != Code::conflict) return status;
+    log::error("table stopped", {{"table", display(name)}, {"error", status.error()}});
+    lose(name);
+  }
+  return {};
+}
+
+Status Applier::truncate(const TableName& table) {
+  if (lost_.contains(table)) return {};
+  Held& held = hold(table);
+  TRY_ASSIGN(const std::optional<lake::LakeTable> found, lake_.find_table(table));
+  if (!found) {
+    lose(table);
+    return {};
+  }
+  held.entry->lane.reset();
+  replaced_[table] = {found->table_id, {}};
+  return {};
+}
+
+void Applier::replace(const TableName& table, std::int64_t table_id,
+                      std::vector<lake::DataFile> files) {
+  hold(table).entry->lane.reset();
+  replaced_[table] = {table_id, std::move(files)};
+}
+
+Status Applier::prepare(lake::CommitRequest& request, std::vector<Lane*>& prepared,
+                        std::vector<TableDelta>& deltas) {
+  for (auto& [table, replaced] : replaced_) {
+    lake::TableCommit change;
+    change.table_id = replaced.table_id;
+    change.replace_all = true;
+    TableDelta delta{table, 0, true};
+    for (const lake::DataFile& file : replaced.files)
+      delta.rows += static_cast<std::int64_t>(file.record_count);
+    change.live_rows_delta = delta.rows;
+    change.add = std::move(replaced.files);
+    request.tables.push_back(std::move(change));
+    deltas.push_back(delta);
+  }
+  for (auto& [table, held] : held_) {
+    Lane* lane = held.entry->lane.get();
+    if (lane == nullptr || !lane->open()) continue;
+    CHECK(!replaced_.contains(table));
+    const std::int64_t rows = lane->rows_delta();
+    TRY_ASSIGN(std::optional<lake::TableCommit> change, lane->prepare());
+    if (!change) continue;
+    change->live_rows_delta = rows;
+    request.tables.push_back(std::move(*change));
+    prepared.push_back(lane);
+    deltas.push_back({table, rows, false});
+    used_[table] = commits_;
+  }
+  return {};
+}
+
+Result<bool> Applier::commit(const std::string& message, const std::string& extra_info,
+                             const Records& records) {
+  lake::CommitRequest request;
+  std::vector<Lane*> prepared;
+  std::vector<TableDelta> deltas;
+  ++commits_;
+  const std::size_t replaced = replaced_.size();
+  TRY(prepare(request, prepared, deltas));
+  if (request.tables.empty()) {
+    release();
+    return false;
+  }
+  request.message = message;
+  request.extra_info = extra_info;
+  request.with = [&](pg::Connection& connection, std::int64_t snapshot) {
+    return records(connection, snapshot, deltas);
+  };
+  TRY_ASSIGN(const lake::Committed committed, lake_.commit(request));
+  CHECK(committed.tables.size() == replaced + prepared.size());
+  for (std::size_t n = 0; n < prepared.size(); ++n)
+    prepared[n]->committed(committed.tables[replaced + n]);
+  release();
+  trim_indexes();
+  return true;
+}
+
+void Applier::release() {
+  replaced_.clear();
+  held_.clear();
+}
+
+void Applier::abandon() {
+  for (auto& [table, held] : held_) held.entry->lane.reset();
+  release();
+}
+
+void Applier::reset(const TableName& table) {
+  CHECK(held_.empty() && replaced_.empty());
+  const auto entry = lanes_.entry(table);
+  const std::lock_guard turn(entry->turn);
+  entry->lane.reset();
+}
+
+/// Key indexes of tables that were not touched lately make room for those that are.
+void Applier::trim_indexes() {
+  std::vector<std::pair<std::uint64_t, TableName>> by_age;
+  by_age.reserve(used_.size());
+  for (const auto& [table, commit] : used_) by_age.emplace_back(commit, table);
+  std::ranges::sort(by_age, std::greater<>{});
+  std::size_t total = 0;
+  for (const auto& [commit, table] : by_age) {
+    const auto entry = lanes_.entry(table);
+    const std::unique_lock turn(entry->turn, std::try_to_lock);
+    if (!turn || !entry->lane) continue;
+    total += entry->lane->index_bytes();
+    if (total <= limits_.index_bytes) continue;
+    total -= entry->lane->index_bytes();
+    entry->lane->drop_index();
+  }
+}
+
+}  // namespace minato::ingest

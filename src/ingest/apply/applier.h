@@ -1,0 +1,90 @@
+// Takes the pieces of one source's stream into the lake: rows into lanes, lanes into commits. A
+// commit holds whole source transactions of all tables and the source's position; nothing else
+// makes changes visible.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "ingest/apply/lanes.h"
+
+namespace minato::ingest {
+
+struct ApplyLimits {
+  LaneLimits lane;
+  std::size_t index_bytes =
+      512UL * 1024 * 1024;  // all key indexes together; the least recently used go first
+};
+
+/// What a commit did to one table, for Minato's records.
+struct TableDelta {
+  TableName table;
+  std::int64_t rows = 0;  // added minus removed; with `reset`, the number of rows now
+  bool reset = false;
+};
+
+class Applier {
+ public:
+  /// Called inside the commit's PostgreSQL transaction.
+  using Records =
+      std::function<Status(pg::Connection&, std::int64_t snapshot, const std::vector<TableDelta>&)>;
+
+  Applier(lake::Lake& lake, Lanes& lanes, ApplyLimits limits)
+      : lake_(lake), lanes_(lanes), limits_(limits) {}
+  ~Applier() { abandon(); }
+
+  /// Rows of `batch` go into the open commit. Tables whose rows contradict the lake are put into
+  /// `lost()`, and their rows left out. An error means that nothing of the open commit may be used:
+  /// abandon().
+  Status take(const StreamBatch& batch);
+  /// TRUNCATE goes into the open commit.
+  Status truncate(const TableName& table);
+  /// Files written from a snapshot replace the table's rows in the open commit.
+  void replace(const TableName& table, std::int64_t table_id, std::vector<lake::DataFile> files);
+
+  /// Commits what is open. True: a lake commit was made and `records` ran inside it; false: nothing
+  /// was open.
+  Result<bool> commit(const std::string& message, const std::string& extra_info,
+                      const Records& records);
+  /// Forgets the open commit; the lanes read the lake again.
+  void abandon();
+  bool open() const { return !held_.empty() || !replaced_.empty(); }
+
+  /// The table's shape or name changed, or it is gone: its lane begins anew. Not while a commit is
+  /// open.
+  void reset(const TableName& table);
+
+  /// Tables to be left out until they are read anew.
+  const std::set<TableName>& lost() const { return lost_; }
+  void lose(const TableName& table);
+  void found(const TableName& table) { lost_.erase(table); }
+
+ private:
+  struct Held {
+    std::shared_ptr<Lanes::Entry> entry;
+    std::unique_lock<std::mutex> turn;
+  };
+  struct Replaced {
+    std::int64_t table_id = 0;
+    std::vector<lake::DataFile> files;
+  };
+
+  Result<Lane*> lane(const TableSchemaPtr& schema);
+  Held& hold(const TableName& table);
+  Status prepare(lake::CommitRequest& request, std::vector<Lane*>& prepared,
+                 std::vector<TableDelta>& deltas);
+  void release();
+  void trim_indexes();
+
+  lake::Lake& lake_;
+  Lanes& lanes_;
+  ApplyLimits limits_;
+  std::map<TableName, Held> held_;          // lanes of the open commit
+  std::map<TableName, Replaced> replaced_;  // tables that the open commit replaces
+  std::set<TableName> lost_;
+  std::map<TableName, std::uint64_t> used_;  // commit number of the last use, for trim_indexes()
+  std::uint64_t commits_ = 0;
+};
+
+}  // namespace minato::ingest

@@ -1,0 +1,78 @@
+// Keeps one source flowing into the lake: first read of its tables, the stream, DDL, repair,
+// restart after errors. Its only memory is in PostgreSQL (position and shapes, written in the
+// lake's own commits): it can die anywhere.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "ingest/apply/applier.h"
+#include "ingest/source.h"
+#include "runtime/pg.h"
+
+namespace minato::ingest {
+
+struct RunnerOptions {
+  SourceOptions source;
+  std::string state_conninfo;  // PostgreSQL with schema minato, as its owner
+  std::chrono::milliseconds commit_interval{
+      100};  // at most one commit per interval while changes flow
+  std::chrono::milliseconds retry_min{500};
+  std::chrono::milliseconds retry_max{30'000};
+  ApplyLimits limits;
+};
+
+class SourceRunner {
+ public:
+  /// `lake` and `lanes` outlive the runner; `lake` may be shared with other threads.
+  SourceRunner(RunnerOptions options, lake::Lake& lake, Lanes& lanes);
+  ~SourceRunner();
+  void start();
+  /// Returns after the open commit is finished or given up; safe to call twice.
+  void stop();
+  const std::string& name() const { return options_.source.name; }
+
+ private:
+  struct Joining {
+    std::vector<TableSchemaPtr> shapes;
+    std::map<TableName, std::vector<lake::DataFile>> files;
+    Position position;
+  };
+
+  void run(std::stop_token stop);
+  Status run_once(std::stop_token stop);
+  Status stream(std::stop_token stop);
+  Status begin(std::stop_token stop);
+  Result<Joining> read_tables(const std::vector<TableSchemaPtr>& tables, std::stop_token stop);
+  Status join();
+  Status take(StreamBatch& batch);
+  Status follow(const SchemaChange& change);
+  Status upsert_table(const SchemaChange& change);
+  Status commit();
+  Status record(std::function<Status(pg::Connection&)> step);
+  Status repair(std::stop_token stop);
+  void report(bool idle);
+  bool captured(const TableName& table) const;
+
+  RunnerOptions options_;
+  lake::Lake& lake_;
+  Lanes& lanes_;
+  std::unique_ptr<Source> source_;
+  std::unique_ptr<Applier> applier_;
+  std::optional<pg::Connection> state_;
+  std::map<TableName, TableSchemaPtr> shapes_;  // of the tables that stream, at `position_`
+  std::optional<Joining> joining_;  // tables read as of a position that the stream has yet to reach
+  std::vector<std::function<Status(pg::Connection&)>> records_;  // for the next commit
+  Position position_;                                            // of the last commit
+  Position reached_;                                             // of the open commit
+  SystemTime source_time_{};
+  std::uint64_t transactions_ = 0;  // since the last commit
+  std::uint64_t changes_ = 0;
+  std::chrono::steady_clock::time_point reported_{};
+  std::jthread thread_;
+};
+
+}  // namespace minato::ingest
