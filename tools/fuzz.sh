@@ -14,7 +14,7 @@ for source in fuzz/*.cpp; do
   samples=()
   [ ! -d "fuzz/corpus/$name" ] || samples=("fuzz/corpus/$name")
   say "fuzz $name, $seconds s"
-  if ! "build-fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+  if ! "build-fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="build-fuzz/crashes/$name-" \
     "$corpus" "${samples[@]}" >"build-fuzz/$name.log" 2>&1; then
     tail -40 "build-fuzz/$name.log"
