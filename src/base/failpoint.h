@@ -1,6 +1,8 @@
-// Named places where tests make the program die or fail. The program `minato` links the variant that does
-// nothing; `minato-failpoints` and the unit tests link the one that reads the environment:
-//   MINATO_FAILPOINTS="lake.before_commit=kill@3,lake.file_write=error" (kill at the third hit; error at each)
+// Named places where tests make the program die or fail. The program `minato` links the variant
+// that does nothing; `minato-failpoints` and the unit tests link the one that reads the
+// environment:
+//   MINATO_FAILPOINTS="lake.before_commit=kill@3,lake.file_write=error" (kill at the third hit;
+//   error at each)
 #pragma once
 
 #include <string_view>
@@ -8,7 +10,7 @@
 #include "base/result.h"
 
 namespace minato {
-/// Returns at once in the shipped program. In test builds it may not return (kill) or return an error
-/// of code `unavailable` (error).
+/// Returns at once in the shipped program. In test builds it may not return (kill) or return an
+/// error of code `unavailable` (error).
 Status failpoint(std::string_view name);
 }  // namespace minato

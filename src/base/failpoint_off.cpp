@@ -1,3 +1,4 @@
+// The variant of the shipped program: does nothing.
 #include "base/failpoint.h"
 
 namespace minato {

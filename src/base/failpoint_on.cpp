@@ -1,3 +1,4 @@
+// The variant of tests: does what MINATO_FAILPOINTS says (see failpoint.h).
 #include <csignal>
 #include <cstdlib>
 #include <map>

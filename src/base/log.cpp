@@ -68,13 +68,16 @@ void configure(std::string_view role, Level threshold, bool json) {
 void write(Level level, std::string_view event, Fields fields) {
   const Settings& set = settings();
   if (level < set.threshold) return;
-  const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
   const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(now);
   const std::string time =
-      fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (now - seconds).count());
+      fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                  (now - seconds).count());
   std::string line;
   if (set.json) {
-    line = fmt::format(R"({{"time":"{}","level":"{}","role":"{}","event":)", time, name(level), set.role);
+    line = fmt::format(R"({{"time":"{}","level":"{}","role":"{}","event":)", time, name(level),
+                       set.role);
     append_quoted(line, event);
     for (const Field& field : fields) {
       line += ',';

@@ -9,7 +9,8 @@
 
 namespace minato {
 
-/// Closed list of error classes. `properties()` maps each to retry, SQLSTATE, HTTP status and paging.
+/// Closed list of error classes. `properties()` maps each to retry, SQLSTATE, HTTP status and
+/// paging.
 enum class Code {
   invalid,
   unauthenticated,
@@ -38,7 +39,7 @@ const CodeProperties& properties(Code code);
 
 struct Error {
   Code code = Code::internal;
-  std::string message;  // for the user: what happened and what to do; never a secret or another's data
+  std::string message;  // for the user: what happened, what to do; never another's data
   std::string detail;   // for the operator: engine texts, addresses; goes to the log only
 };
 
@@ -61,14 +62,14 @@ std::string describe(const Error& error);
 #define MINATO_JOIN2(a, b) a##b
 #define MINATO_JOIN(a, b) MINATO_JOIN2(a, b)
 #define TRY(expr) TRY_AS(MINATO_JOIN(minato_try_, __COUNTER__), expr)
-#define TRY_AS(name, expr)                                                    \
-  do {                                                                        \
-    if (auto name = (expr); !name) {                                          \
-      return ::minato::fail(std::move(name).error());                         \
-    }                                                                         \
+#define TRY_AS(name, expr)                            \
+  do {                                                \
+    if (auto name = (expr); !name) {                  \
+      return ::minato::fail(std::move(name).error()); \
+    }                                                 \
   } while (false)
 #define TRY_ASSIGN(lhs, expr) TRY_ASSIGN_AS(MINATO_JOIN(minato_try_, __COUNTER__), lhs, expr)
-#define TRY_ASSIGN_AS(name, lhs, expr)                                        \
-  auto name = (expr);                                                         \
-  if (!name) return ::minato::fail(std::move(name).error());                  \
+#define TRY_ASSIGN_AS(name, lhs, expr)                       \
+  auto name = (expr);                                        \
+  if (!name) return ::minato::fail(std::move(name).error()); \
   lhs = std::move(*name)

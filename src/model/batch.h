@@ -1,5 +1,6 @@
-// Columnar row batches, in the engine's physical layout, so that nothing is converted between socket and file.
-// Appending is amortised O(1) without per-row allocation. A batch is movable, not copyable, and owns its strings.
+// Columnar row batches, in the engine's physical layout, so that nothing is converted between
+// socket and file. Appending is amortised O(1) without per-row allocation. A batch is movable, not
+// copyable, and owns its strings.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,8 @@
 
 namespace minato {
 
-/// 16 bytes, equal to the engine's string layout: up to 12 bytes inline, else 4 bytes of prefix and a pointer.
+/// 16 bytes, equal to the engine's string layout: up to 12 bytes inline, else 4 bytes of prefix and
+/// a pointer.
 struct StringRef {
   std::uint32_t length = 0;
   char bytes[12] = {};  // the value, or 4 bytes of prefix and an (aligned) pointer to it
@@ -60,7 +62,8 @@ class StringArena {
 
 struct ColumnView;
 
-/// One column: `size()` values of `width(type)` bytes each, and a validity bitmap (bit 1: value, 0: NULL).
+/// One column: `size()` values of `width(type)` bytes each, and a validity bitmap (bit 1: value, 0:
+/// NULL).
 class ColumnData {
  public:
   explicit ColumnData(ColumnType type) : type_(type), width_(width(type)) {}
@@ -117,7 +120,8 @@ class ColumnData {
   std::vector<std::uint64_t> validity_;
 };
 
-/// Borrowed values in the same layout: a ColumnData, or a column of a chunk that the engine returned.
+/// Borrowed values in the same layout: a ColumnData, or a column of a chunk that the engine
+/// returned.
 struct ColumnView {
   ColumnType type;
   const std::byte* data = nullptr;
@@ -128,7 +132,10 @@ struct ColumnView {
   ColumnView(ColumnType kind, const void* values, const std::uint64_t* valid, std::size_t count)
       : type(kind), data(static_cast<const std::byte*>(values)), validity(valid), size(count) {}
   ColumnView(const ColumnData& column)
-      : type(column.type()), data(column.data()), validity(column.validity()), size(column.size()) {}
+      : type(column.type()),
+        data(column.data()),
+        validity(column.validity()),
+        size(column.size()) {}
   bool is_null(std::size_t row) const {
     return validity != nullptr && (validity[row >> 6] >> (row & 63) & 1) == 0;
   }
@@ -145,7 +152,8 @@ struct ColumnView {
 
 /// Rows of one schema.
 struct RowBatch {
-  explicit RowBatch(TableSchemaPtr table) : schema(std::move(table)), arena(std::make_unique<StringArena>()) {
+  explicit RowBatch(TableSchemaPtr table)
+      : schema(std::move(table)), arena(std::make_unique<StringArena>()) {
     columns.reserve(schema->columns.size());
     for (const Column& column : schema->columns) columns.emplace_back(column.type);
   }

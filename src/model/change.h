@@ -30,12 +30,14 @@ struct TableChanges {
   std::vector<Op> ops;
 };
 
-/// What a DDL statement of the source means for the lake. Idempotent: applied twice it changes nothing more.
+/// What a DDL statement of the source means for the lake. Idempotent: applied twice it changes
+/// nothing more.
 struct SchemaChange {
   enum class Kind {
-    upsert_table,   // `schema` is the table as it is now: created or altered; `renames` tell renamed columns
-    drop_table,     // `table`
-    rename_table,   // `table` → `new_name`
+    upsert_table,  // `schema` is the table as it is now: created or altered; `renames` tell renamed
+                   // columns
+    drop_table,    // `table`
+    rename_table,  // `table` → `new_name`
     truncate_table  // `table`
   };
   Kind kind = Kind::upsert_table;
@@ -43,21 +45,21 @@ struct SchemaChange {
   TableName new_name;
   TableSchemaPtr schema;
   std::vector<std::pair<std::string, std::string>> renames;  // old → new, in order
-  std::string statement;                                      // the source's text, for the log
+  std::string statement;                                     // the source's text, for the log
 };
 
 /// A piece of a source's stream. Either `ddl` alone, or rows of any number of tables.
 /// Pieces with `at_boundary` end with a whole source transaction; only there may the lake commit.
 struct StreamBatch {
-  std::vector<TableChanges> tables;  // at most one entry per (table, schema version), in order of first change
+  std::vector<TableChanges> tables;  // one entry per (table, schema version), by first change
   std::vector<SchemaChange> ddl;     // applied in order; when not empty, `tables` is empty
-  std::vector<TableName> lost;       // tables whose shape could not be followed: to be read anew; rows left out
+  std::vector<TableName> lost;       // to be read anew (their shape could not be followed)
   Position end;                      // where to go on after this piece
   bool at_boundary = true;
-  std::uint64_t rows = 0;            // row changes (an UPDATE counts once)
+  std::uint64_t rows = 0;  // row changes (an UPDATE counts once)
   std::uint64_t transactions = 0;
-  std::uint64_t bytes = 0;           // read from the source
-  SystemTime first_commit{};         // source's clock
+  std::uint64_t bytes = 0;    // read from the source
+  SystemTime first_commit{};  // source's clock
   SystemTime last_commit{};
 };
 

@@ -51,7 +51,8 @@ std::string quote(const TableName& table) {
 bool matches_pattern(std::string_view pattern, const TableName& table) {
   const auto dot = pattern.find('.');
   if (dot == std::string_view::npos) return false;
-  return matches(pattern.substr(0, dot), table.schema) && matches(pattern.substr(dot + 1), table.name);
+  return matches(pattern.substr(0, dot), table.schema) &&
+         matches(pattern.substr(dot + 1), table.name);
 }
 
 }  // namespace minato

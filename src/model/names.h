@@ -20,13 +20,15 @@ std::string display(const TableName& table);
 std::string quote_identifier(std::string_view name);
 /// `name`, for SQL of MySQL and MariaDB.
 std::string quote_mysql_identifier(std::string_view name);
-/// 'text' with embedded quotes doubled (standard_conforming_strings; NUL is not allowed and is dropped).
+/// 'text' with embedded quotes doubled (standard_conforming_strings; NUL is not allowed and is
+/// dropped).
 std::string quote_literal(std::string_view text);
 /// "schema"."name".
 std::string quote(const TableName& table);
 
 /// Patterns like 'shop.%', 'shop.order_*', 'shop.orders': % and * stand for any run of characters;
-/// everything else is literal. The dot separates database and table; a pattern without one matches none.
+/// everything else is literal. The dot separates database and table; a pattern without one matches
+/// none.
 bool matches_pattern(std::string_view pattern, const TableName& table);
 
 }  // namespace minato

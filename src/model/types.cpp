@@ -40,7 +40,8 @@ std::uint32_t width(ColumnType type) {
 }
 
 bool is_string(ColumnType type) {
-  return type.kind == TypeKind::varchar || type.kind == TypeKind::blob || type.kind == TypeKind::json;
+  return type.kind == TypeKind::varchar || type.kind == TypeKind::blob ||
+         type.kind == TypeKind::json;
 }
 
 std::string sql_name(ColumnType type) {

@@ -12,17 +12,24 @@ namespace minato {
 
 /// The physical layout in ColumnData is the engine's (DuckDB): little-endian, fixed width.
 enum class TypeKind : std::uint8_t {
-  boolean,      // 1 byte, 0 or 1
-  int8, int16, int32, int64,
-  uint8, uint16, uint32, uint64,
-  float32, float64,
-  decimal,      // int16/int32/int64/int128 by precision (≤4, ≤9, ≤18, ≤38), value × 10^scale
-  varchar,      // StringRef, UTF-8
-  blob,         // StringRef, bytes
-  json,         // StringRef, UTF-8; VARCHAR in the lake
-  date,         // int32 days since 1970-01-01
-  time,         // int64 microseconds of the day
-  timestamp,    // int64 microseconds since 1970-01-01, without zone
+  boolean,  // 1 byte, 0 or 1
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  float32,
+  float64,
+  decimal,    // int16/int32/int64/int128 by precision (≤4, ≤9, ≤18, ≤38), value × 10^scale
+  varchar,    // StringRef, UTF-8
+  blob,       // StringRef, bytes
+  json,       // StringRef, UTF-8; VARCHAR in the lake
+  date,       // int32 days since 1970-01-01
+  time,       // int64 microseconds of the day
+  timestamp,  // int64 microseconds since 1970-01-01, without zone
   timestamptz,  // int64 microseconds since 1970-01-01 UTC
   interval_us,  // int64 microseconds, for durations that exceed a day; BIGINT in the lake
 };
@@ -48,7 +55,8 @@ struct Column {
   bool operator==(const Column&) const = default;
 };
 
-/// A source table's shape at one moment. Immutable and shared: batches point to the schema they were read with.
+/// A source table's shape at one moment. Immutable and shared: batches point to the schema they
+/// were read with.
 struct TableSchema {
   TableName name;
   std::vector<Column> columns;

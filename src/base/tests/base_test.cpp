@@ -1,3 +1,4 @@
+// Goal: errors travel with their code and texts; failpoints act when told. Method: direct calls.
 #include <gtest/gtest.h>
 
 #include "base/failpoint.h"

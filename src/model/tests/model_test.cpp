@@ -1,3 +1,4 @@
+// Goal: names, patterns and batches keep what was put in. Method: direct calls, awkward values.
 #include <gtest/gtest.h>
 
 #include "model/batch.h"
@@ -29,7 +30,8 @@ TEST(Batch, KeepsValuesNullsAndStrings) {
     if (row % 7 == 0) {
       batch.columns[1].append_null();
     } else {
-      batch.columns[1].append_string(std::string(static_cast<std::size_t>(row % 40), 'x'), *batch.arena);
+      batch.columns[1].append_string(std::string(static_cast<std::size_t>(row % 40), 'x'),
+                                     *batch.arena);
     }
   }
   for (std::size_t row = 0; row < 1000; ++row) {
