@@ -22,6 +22,8 @@ function(minato_room name)
     add_executable(${name}_test ${tests} ${CMAKE_SOURCE_DIR}/src/base/failpoint_on.cpp)
     target_link_libraries(${name}_test minato_${name} GTest::gtest GTest::gmock GTest::gtest_main)
     add_dependencies(unit_tests ${name}_test)
+    target_compile_definitions(${name}_test PRIVATE
+      MINATO_EXTENSION_DIR="${MINATO_DUCKDB_ROOT}/extensions")
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
   endif()
