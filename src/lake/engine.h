@@ -261,11 +261,12 @@ class Session {
   Impl& impl() { return *impl_; }  // for src/lake only
 
  private:
+  static Result<Rows> collect(ResultStream stream);
   std::unique_ptr<Impl> impl_;
 };
 
 struct EngineOptions {
-  std::string extension_dir;  // holds <name>.duckdb_extension
+  std::string extension_dir;  // <name>.duckdb_extension; empty: `extensions` beside libduckdb.so
   std::vector<std::string> extensions = {"postgres_scanner", "ducklake"};  // + "httpfs" for S3
   std::uint64_t memory_limit_mb = 1024;
   int threads = 0;                   // 0: one per core

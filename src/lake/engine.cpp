@@ -1,0 +1,173 @@
+// Engine instances: options, extensions, the lake's attachment, the second layer of defence.
+#include <dlfcn.h>
+#include <libpq-fe.h>
+
+#include <filesystem>
+#include <map>
+
+#include "lake/engine_impl.h"
+
+namespace minato::lake {
+namespace {
+
+/// libpq keywords of a conninfo or URL, empty ones left out.
+Result<std::map<std::string, std::string>> conninfo_words(const std::string& conninfo) {
+  char* message = nullptr;
+  PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &message);
+  if (options == nullptr) {
+    PQfreemem(message);  // may repeat the password
+    return fail(Code::invalid, "The address of the catalogue's PostgreSQL cannot be read.");
+  }
+  std::map<std::string, std::string> words;
+  for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
+    if (option->val != nullptr && *option->val != '\0') words[option->keyword] = option->val;
+  }
+  PQconninfoFree(options);
+  return words;
+}
+
+/// 'word=value' with libpq's quoting.
+std::string conninfo_word(const std::string& word, const std::string& value) {
+  std::string out = word + "='";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "' ";
+}
+
+/// The PostgreSQL secret, and in `rest` the words that it cannot hold.
+std::string postgres_secret(const std::map<std::string, std::string>& words, std::string& rest) {
+  static const std::map<std::string, std::string> kParts{{"host", "HOST"},
+                                                         {"hostaddr", "HOST"},
+                                                         {"port", "PORT"},
+                                                         {"dbname", "DATABASE"},
+                                                         {"user", "USER"},
+                                                         {"password", "PASSWORD"}};
+  std::string sql = "CREATE OR REPLACE SECRET minato_catalogue (TYPE postgres";
+  for (const auto& [word, value] : words) {
+    const auto part = kParts.find(word);
+    if (part != kParts.end()) {
+      sql += ", " + part->second + " " + quote_literal(value);
+    } else {
+      rest += conninfo_word(word, value);
+    }
+  }
+  return sql + ")";
+}
+
+std::string s3_secret(const S3Options& s3, const std::string& scope) {
+  std::string sql = "CREATE OR REPLACE SECRET minato_s3 (TYPE s3, PROVIDER config, SCOPE " +
+                    quote_literal(scope) + ", KEY_ID " + quote_literal(s3.access_key) +
+                    ", SECRET " + quote_literal(s3.secret_key);
+  if (!s3.region.empty()) sql += ", REGION " + quote_literal(s3.region);
+  if (!s3.endpoint.empty()) sql += ", ENDPOINT " + quote_literal(s3.endpoint);
+  if (!s3.url_style.empty()) sql += ", URL_STYLE " + quote_literal(s3.url_style);
+  return sql + ", USE_SSL " + (s3.use_ssl ? "true" : "false") + ")";
+}
+
+std::string default_extension_dir() {
+  Dl_info library{};
+  CHECK(::dladdr(reinterpret_cast<void*>(&duckdb_library_version), &library) != 0);
+  return std::filesystem::canonical(library.dli_fname).parent_path() / "extensions";
+}
+
+struct Config {
+  duckdb_config handle = nullptr;
+  Config() { CHECK(duckdb_create_config(&handle) == DuckDBSuccess); }
+  Config(const Config&) = delete;
+  Config& operator=(const Config&) = delete;
+  ~Config() { duckdb_destroy_config(&handle); }
+  Status set(const char* name, const std::string& value) const {
+    if (duckdb_set_config(handle, name, value.c_str()) == DuckDBSuccess) return {};
+    return fail(Code::internal, std::string("The engine does not know the option ") + name + ".");
+  }
+};
+
+Status configure(const Config& config, const EngineOptions& options) {
+  TRY(config.set("allow_unsigned_extensions", "false"));
+  TRY(config.set("allow_community_extensions", "false"));
+  TRY(config.set("autoinstall_known_extensions", "false"));
+  TRY(config.set("autoload_known_extensions", "false"));
+  TRY(config.set("memory_limit", std::to_string(options.memory_limit_mb) + "MiB"));
+  if (options.threads > 0) TRY(config.set("threads", std::to_string(options.threads)));
+  // Without a directory the engine would spill into the current one.
+  TRY(config.set("temp_directory", options.spill_dir));
+  if (options.spill_limit_mb > 0) {
+    TRY(config.set("max_temp_directory_size", std::to_string(options.spill_limit_mb) + "MiB"));
+  }
+  return config.set("custom_user_agent", "minato");
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Result<Engine> Engine::open(const EngineOptions& options) {
+  const Config config;
+  TRY(configure(config, options));
+  auto impl = std::make_shared<Impl>();
+  const std::string extensions =
+      options.extension_dir.empty() ? default_extension_dir() : options.extension_dir;
+  char* message = nullptr;
+  if (duckdb_open_ext(nullptr, &impl->database, config.handle, &message) != DuckDBSuccess) {
+    const std::string text = message != nullptr ? message : "";
+    duckdb_free(message);
+    return fail(Code::internal, "The engine does not start.", text);
+  }
+  Engine engine(std::move(impl));
+  TRY_ASSIGN(Session session, engine.connect());
+  for (const std::string& name : options.extensions) {
+    const std::string path = extensions + "/" + name + ".duckdb_extension";
+    if (!std::filesystem::exists(path)) {
+      return fail(Code::not_found, "The engine's extension " + name + " is missing: " + path + ".");
+    }
+    TRY(session.run("LOAD " + quote_literal(path)));
+  }
+  return engine;
+}
+
+Result<Session> Engine::connect() const {
+  auto link = std::make_shared<Link>();
+  link->engine = impl_;
+  if (duckdb_connect(impl_->database, &link->connection) != DuckDBSuccess) {
+    return fail(Code::exhausted, "The engine cannot open another session.");
+  }
+  return Session(std::make_unique<Session::Impl>(std::move(link)));
+}
+
+Status attach_lake(Engine& engine, const LakeOptions& options) {
+  TRY_ASSIGN(Session session, engine.connect());
+  TRY_ASSIGN(const auto words, conninfo_words(options.catalog_conninfo));
+  std::string rest;
+  TRY(session.run(postgres_secret(words, rest)));
+  if (options.s3) TRY(session.run(s3_secret(*options.s3, options.data_path)));
+  TRY(session.run("CREATE OR REPLACE SECRET minato_lake (TYPE ducklake, METADATA_PATH " +
+                  quote_literal("postgres:" + rest) +
+                  ", METADATA_PARAMETERS MAP {'SECRET': 'minato_catalogue'}, METADATA_SCHEMA "
+                  "'ducklake', DATA_PATH " +
+                  quote_literal(options.data_path) + ")"));
+  // Measured: with the extension's own back-off two processes starve each other.
+  TRY(session.run("SET GLOBAL ducklake_retry_wait_ms = 5"));
+  TRY(session.run("SET GLOBAL ducklake_retry_backoff = 1.1"));
+  TRY(session.run("SET GLOBAL ducklake_max_retry_count = 100"));
+  std::string sql = "ATTACH 'ducklake:minato_lake' AS minato (DATA_INLINING_ROW_LIMIT 0";
+  if (options.read_only) sql += ", READ_ONLY";
+  return session.run(sql + ")");
+}
+
+Status lock_down(Engine& engine, const std::vector<std::string>& directories) {
+  TRY_ASSIGN(Session session, engine.connect());
+  std::string list;
+  for (const std::string& directory : directories) {
+    list += (list.empty() ? "" : ", ") + quote_literal(directory);
+  }
+  TRY(session.run("SET GLOBAL allowed_directories = [" + list + "]"));
+  TRY(session.run("SET GLOBAL enable_external_access = false"));
+  return session.run("SET GLOBAL lock_configuration = true");
+}
+
+}  // namespace minato::lake

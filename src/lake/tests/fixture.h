@@ -1,0 +1,28 @@
+// An engine, a private PostgreSQL and a lake directory for the tests of this room and of those above it.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "lake/engine.h"
+#include "lake/writer.h"
+#include "runtime/testing/private_postgres.h"
+
+namespace minato::lake::testing {
+
+inline EngineOptions engine_options() {
+  EngineOptions options;
+  options.threads = 2;
+  options.memory_limit_mb = 1024;
+  return options;
+}
+
+inline Engine open_engine() {
+  auto engine = Engine::open(engine_options());
+  CHECK(engine.has_value());
+  return std::move(*engine);
+}
+
+}  // namespace minato::lake::testing
