@@ -52,7 +52,12 @@ def machine():
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     ).stdout.strip()
-    return {"cores": os.cpu_count(), "cpu": model, "memory_gb": round(kb / 2**20), "commit": commit}
+    return {
+        "cores": os.cpu_count(),
+        "cpu": model,
+        "memory_gb": round(kb / 2**20),
+        "commit": commit,
+    }
 
 
 class Figures:

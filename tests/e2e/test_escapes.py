@@ -87,7 +87,9 @@ PIVOT read_text('{file}') ON size
 VACUUM
 CHECKPOINT
 FORCE CHECKPOINT
-""".strip().split("\n")
+""".strip().split(
+    "\n"
+)
 
 
 @pytest.fixture(scope="module")
