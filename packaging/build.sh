@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # `./dev package`: build/minato_VERSION_ARCHITECTURE.deb, tried out in a temporary root before it
 # counts. Installs below /usr, creates the user minato and an empty /var/lib/minato; starts nothing.
 set -euo pipefail

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # `./dev fuzz [SECONDS]`: each fuzzer of fuzz/*.cpp for so long (default 60), beginning with what
 # earlier runs found (~/.cache/minato/fuzz/NAME) and the samples in fuzz/corpus/NAME. A crash leaves
 # the input that makes it again in build-fuzz/crashes/.

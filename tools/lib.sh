@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Words shared by ./dev and the scripts in tools/: messages, and packages that are installed only
 # when missing.
 # Sourced with the repository as the current directory.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # `./dev lint`: scripts parse, house rules (tools/tidy), form (clang-format), bugs (clang-tidy).
 #   --fix   put the form right instead of complaining
 #   --all   clang-tidy of every file instead of those that differ from main
@@ -18,9 +19,8 @@ done
 
 mapfile -t scripts < <(git ls-files dev '*.sh' .ci/run
   git grep -lI '^#!.*bash' -- tools demo bench)
-for script in "${scripts[@]}"; do
-  bash -n "$script" || bad=1
-done
+# Sourced files share variables, which shellcheck cannot see.
+shellcheck -S warning -e SC2034,SC2154 "${scripts[@]}" || bad=1
 "$python" -m compileall -q tools >/dev/null || bad=1
 
 mapfile -t sources < <(git ls-files -co --exclude-standard '*.cpp' '*.h')

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # `./dev setup`: packages, then DuckDB's parts (tools/pins.txt) laid into .deps/duckdb.
 # Promises: does nothing when nothing is missing; never lays down an archive whose SHA-256 is not
 # the pinned one.
