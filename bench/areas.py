@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from lib import Figures, Setting, median_seconds, wait_until
+from peers import debezium
 
 
 def capture(options):
@@ -60,23 +61,8 @@ def backlog(options):
     figures = Figures("backlog")
     million = 1_000_000 if not options.quick else 200_000
 
-    def drained(s, changes):
-        began, source_began = time.monotonic(), s.mariadb.run("SELECT 1")
-        del source_began
-        s.platform.start()
-        s.caught_up()
-        took = time.monotonic() - began
-        cpu = s.cpu_seconds()
-        s.must_count_equal()
-        s.platform.stop()
-        return took, {"changes": changes, "cpu_seconds": round(cpu, 1)}
-
     def start_up(s):
-        times = []
-        for _ in range(2):
-            s.platform.stop()
-            times.append(drained(s, 0)[0])
-        return min(times)
+        return min(s.drained(0)[0] for _ in range(2))
 
     def figure(name, reach, took, floor, about):
         about = {**about, "seconds": round(took, 2), "start_up_s": round(floor, 2)}
@@ -86,19 +72,20 @@ def backlog(options):
         s.tables(1, 1000)
         s.capture()
         floor = start_up(s)
+        s.platform.stop()
         for first in range(2001, 2 * million + 2001, 1000):
             s.mariadb.run(
                 "INSERT INTO t0 SELECT seq, seq % 1000, CONCAT('value number ', seq), seq / 4, "
                 f"NOW(3), seq + 0.5 FROM seq_{first}_to_{first + 999}",
                 database="bench",
             )
-        took, about = drained(s, 2 * million)
+        took, about = s.drained(2 * million)
         figure("inserts_per_s", 500_000, took, floor, about)
         s.mariadb.run(
             f"UPDATE t0 SET a = a + 1, c = c + 1 WHERE id BETWEEN 2001 AND {million + 2000}",
             database="bench",
         )
-        took, about = drained(s, million)
+        took, about = s.drained(million)
         figure("one_update_per_s", 300_000, took, floor, about)
     with Setting() as s:
         s.tables(20, 10000)
@@ -106,7 +93,7 @@ def backlog(options):
         floor = start_up(s)
         load = s.load(tables=20, changes=2 * million, writers=4, rows=10000)
         about_load = s.loaded(load)
-        took, about = drained(s, about_load["changes"])
+        took, about = s.drained(about_load["changes"])
         figure("small_transactions_per_s", 200_000, took, floor, about)
     return figures
 
@@ -237,4 +224,5 @@ AREAS = {
     "mart": mart,
     "memory": memory,
     "start": start,
+    "debezium": debezium,
 }

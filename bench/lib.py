@@ -177,6 +177,18 @@ class Setting:
                 if tuple(here) != tuple(there):
                     raise AssertionError(f"{table}: source {here}, lake {there}")
 
+    def drained(self, changes):
+        """Starts Minato on a backlog that was made while it was stopped; seconds until all of it
+        can be read, and facts. Leaves it stopped again."""
+        self.platform.stop()
+        began = time.monotonic()
+        self.platform.start()
+        self.caught_up()
+        took, cpu = time.monotonic() - began, self.cpu_seconds()
+        self.must_count_equal()
+        self.platform.stop()
+        return took, {"changes": changes, "cpu_seconds": round(cpu, 1)}
+
     def memory_mb(self):
         """PSS of all roles, the private PostgreSQL included: shared pages count once."""
         total = {}
