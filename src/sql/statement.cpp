@@ -69,12 +69,13 @@ constexpr std::array<std::string_view, 11> query_verbs = {
     "DESC", "DESCRIBE",  "FROM",  "PIVOT",  "PIVOT_WIDER", "SELECT",
     "SHOW", "SUMMARIZE", "TABLE", "VALUES", "WITH"};
 
-/// The words of a statement without space and comments, read one after another.
+/// The words of a statement without space, comments and the semicolon at its end, one after
+/// another.
 class Words {
  public:
   Words(std::string_view text, const std::vector<Token>& tokens) : text_(text) {
     for (const auto& token : tokens) {
-      if (!is_filler(token)) tokens_.push_back(token);
+      if (!is_filler(token) && token.text != ";") tokens_.push_back(token);
     }
   }
   bool done() const { return at_ == tokens_.size(); }
@@ -255,6 +256,13 @@ Result<std::vector<std::string>> split_statements(std::string_view text) {
 
 Result<Statement> recognise(std::string_view text) {
   TRY_ASSIGN(const auto tokens, scan(text));
+  bool ended = false;
+  for (const auto& token : tokens) {
+    if (ended && !is_filler(token)) {
+      return fail(Code::unsupported, "Only one statement is possible here; send them one by one.");
+    }
+    ended = ended || token.text == ";";
+  }
   Words words(text, tokens);
   Statement out;
   if (words.done()) return out;

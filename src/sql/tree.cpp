@@ -85,11 +85,12 @@ Result<Json> parse_select(lake::Session& session, std::string_view text, std::si
   TRY(check_text(text, bytes_max));
   // Parsed with skip_default: what is absent has the engine's default, so every meaning is still in
   // the tree.
-  TRY_ASSIGN(const std::string answer_text,
-             single_text(session,
-                         "SELECT json_serialize_sql($1, skip_default := true, skip_null := true, "
-                         "skip_empty := true)",
-                         std::string(text)));
+  TRY_ASSIGN(
+      const std::string answer_text,
+      single_text(session,
+                  "SELECT json_serialize_sql($1::VARCHAR, skip_default := true, skip_null := true, "
+                  "skip_empty := true)",
+                  std::string(text)));
   Json answer = Json::parse(answer_text, nullptr, false);
   if (!answer.is_object()) {
     return fail(Code::internal, "The statement could not be parsed.",

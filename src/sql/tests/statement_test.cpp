@@ -73,7 +73,9 @@ TEST(Recognise, Commands) {
   EXPECT_EQ(is("(select 1)").kind, StatementKind::query);
   EXPECT_EQ(is("with a as (select 1) from a").kind, StatementKind::query);
   EXPECT_EQ(is("SHOW TABLES").kind, StatementKind::query);
-  EXPECT_EQ(is("commit; drop table x").kind, StatementKind::other);
+  EXPECT_EQ(is("commit ; -- done").kind, StatementKind::commit);
+  EXPECT_FALSE(recognise("commit; drop table x"));
+  EXPECT_FALSE(recognise("begin; drop table x"));
 }
 
 TEST(Recognise, Settings) {

@@ -1,0 +1,146 @@
+#include "sql/fence.h"
+
+#include "base/check.h"
+#include "model/names.h"
+#include "sql/inspector.h"
+#include "sql/scan.h"
+#include "sql/tree.h"
+
+namespace minato::sql {
+namespace {
+
+struct Advice {
+  std::string_view verbs;  // with a space around each
+  std::string_view text;
+};
+
+constexpr Advice advice[] = {
+    {" INSERT UPDATE DELETE MERGE TRUNCATE REPLACE CREATE DROP ALTER COMMENT ",
+     "The lake is written by its sources and marts only. To keep a result, put the SELECT into "
+     "marts/<schema>/<name>.sql."},
+    {" COPY EXPORT IMPORT ",
+     "To take a result along, run the SELECT and let your client store it, for example: minato sql "
+     "--format "
+     "csv."},
+    {" ATTACH DETACH USE ",
+     "Other databases cannot be reached from a query; add them as a source."},
+    {" INSTALL LOAD FORCE ", "Extensions are chosen by the administrator."},
+    {" PRAGMA CALL CHECKPOINT VACUUM ANALYZE REINDEX CLUSTER ",
+     "The engine is kept in order by Minato itself; of its settings, SHOW and SET of the client's "
+     "are "
+     "possible."},
+    {" PREPARE EXECUTE ",
+     "Use the parameters of your driver ($1, $2 …): it prepares statements itself."},
+    {" GRANT REVOKE ", "Accounts and rights are given by the administrator: minato account add."},
+    {" SAVEPOINT RELEASE ",
+     "There are no savepoints: nothing is written, so nothing needs to be undone."},
+    {" EXPLAIN ", "Plans show files of the lake; they are for administrators."},
+};
+
+tl::unexpected<Error> refuse_verb(const std::string& verb) {
+  std::string message = verb + " is not possible here.";
+  const std::string word = " " + verb + " ";
+  for (const auto& each : advice) {
+    if (each.verbs.find(word) != std::string_view::npos) {
+      return fail(Code::forbidden, message + " " + std::string(each.text));
+    }
+  }
+  return fail(Code::forbidden,
+              message +
+                  " Possible are SELECT (also FROM, WITH, VALUES, DESCRIBE, SUMMARIZE) "
+                  "and SHOW TABLES.");
+}
+
+void strip_offsets(Json& node) {
+  if (node.is_object()) node.erase("query_location");
+  for (auto& child : node) {
+    if (child.is_structured()) strip_offsets(child);
+  }
+}
+
+/// SHOW TABLES and SHOW ALL TABLES as queries of our own, which show the lake only. Empty:
+/// something else.
+std::string show_query(const Json& statement, const Fence& fence) {
+  const Json& node = at(statement, "node");
+  const Json& from = at(node, "from_table");
+  if (text_at(from, "type") != "SHOW_REF" || from.contains("query") ||
+      node.contains("where_clause") || node.contains("modifiers")) {
+    return {};
+  }
+  const std::string_view what = text_at(from, "table_name");
+  const std::string catalog = quote_literal(fence.catalog);
+  if (what == "\"tables\"" || what == "__show_tables_expanded") {
+    return "SELECT table_schema AS \"schema\", table_name AS \"name\", table_type AS \"type\" FROM "
+           "system.information_schema.tables WHERE table_catalog = " +
+           catalog + " ORDER BY 1, 2";
+  }
+  if (what == "\"databases\"") return "SELECT " + catalog + " AS database_name";
+  if (what == "\"schemas\"") {
+    return "SELECT schema_name FROM system.information_schema.schemata WHERE catalog_name = " +
+           catalog + " ORDER BY 1";
+  }
+  if (text_at(from, "show_type") == "SHOW_FROM") {
+    const std::string schema(text_at(from, "schema_name"));
+    return "SELECT table_name AS \"name\" FROM system.information_schema.tables WHERE "
+           "table_catalog = " +
+           catalog + " AND lower(table_schema) = lower(" + quote_literal(schema) + ") ORDER BY 1";
+  }
+  return {};
+}
+
+Status check_query(lake::Session& session, std::string_view text, const Fence& fence,
+                   Checked& out) {
+  TRY_ASSIGN(Json tree, parse_select(session, text, fence.limits.text_bytes_max));
+  out.text = show_query(tree, fence);
+  if (!out.text.empty()) return {};
+  Inspector inspector(session, text, fence);
+  TRY(inspector.inspect(tree));
+  out.tables = inspector.tables();
+  out.parameters = inspector.parameters();
+  out.text = apply(text, inspector.edits());
+  if (inspector.edits().empty()) return {};
+  // The names were written out in the text and, apart from it, in the tree: both must mean the
+  // same.
+  TRY_ASSIGN(Json written, parse_select(session, out.text, fence.limits.text_bytes_max * 2));
+  strip_offsets(tree);
+  strip_offsets(written);
+  if (tree != written) {
+    return fail(Code::unsupported,
+                "The names of the tables could not be written out in full; write them as " +
+                    fence.catalog + ".schema.table.",
+                "text: " + out.text);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Checked> check(lake::Session& session, std::string_view text, const Fence& fence) {
+  if (text.size() > fence.limits.text_bytes_max) {
+    return fail(Code::exhausted, "The statement has " + std::to_string(text.size()) +
+                                     " bytes; at most " +
+                                     std::to_string(fence.limits.text_bytes_max) +
+                                     " are taken. Put long lists into a table and join it.");
+  }
+  // From here on there is one text: what is checked is what is run.
+  TRY_ASSIGN(const std::string plain, with_plain_spaces(text));
+  Checked out;
+  TRY_ASSIGN(out.statement, recognise(plain));
+  switch (out.statement.kind) {
+    case StatementKind::query:
+      TRY(check_query(session, plain, fence, out));
+      return out;
+    case StatementKind::explain: {
+      if (!fence.allow_explain) return refuse_verb("EXPLAIN");
+      TRY(check_query(session, out.statement.inner, fence, out));
+      out.text = (out.statement.analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ") + out.text;
+      return out;
+    }
+    case StatementKind::other:
+      return refuse_verb(out.statement.verb);
+    default:
+      return out;
+  }
+}
+
+}  // namespace minato::sql
