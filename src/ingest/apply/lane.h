@@ -100,9 +100,9 @@ class Lane {
   std::vector<File> files_;
   std::optional<KeyIndex> index_;
   std::unique_ptr<Tail> tail_;
-  std::vector<std::uint32_t>
-      prepared_slots_;          // slots whose files the prepared commit adds, in order
-  bool prepared_tail_ = false;  // …followed by the tail's file
+  std::vector<std::uint32_t> prepared_slots_;  // slots whose files the prepared commit adds, in
+                                               // order
+  bool prepared_tail_ = false;                 // …followed by the tail's file
   std::vector<std::uint32_t> prepared_tail_rows_;
 };
 

@@ -16,6 +16,12 @@ SystemTime now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
+void sleep_until(steady_clock::time_point end, std::stop_token stop) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any().wait_until(lock, stop, end, [] { return false; });
+}
+
 }  // namespace
 
 SourceRunner::SourceRunner(RunnerOptions options, lake::Lake& lake, Lanes& lanes)
@@ -50,9 +56,7 @@ void SourceRunner::run(std::stop_token stop) {
     } else {
       state_.reset();
     }
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    std::condition_variable_any().wait_for(lock, stop, wait, [] { return false; });
+    sleep_until(steady_clock::now() + wait, stop);
     wait = std::min(wait * 2, options_.retry_max);
   }
 }
@@ -166,7 +170,6 @@ Status SourceRunner::stream(std::stop_token stop) {
   TRY(source_->start(position_, shapes,
                      joining_ ? std::optional(joining_->position) : std::nullopt));
   TRY(state::source_streams(*state_, name()));
-  auto next_commit = steady_clock::now();
   while (!stop.stop_requested()) {
     TRY_ASSIGN(std::optional<StreamBatch> batch, source_->next(std::chrono::milliseconds(250)));
     report(!batch);
@@ -176,7 +179,6 @@ Status SourceRunner::stream(std::stop_token stop) {
     // Small pieces gather at the source's reader while this waits; a backlog comes in full pieces
     // and does not wait.
     const bool full = batch->rows >= options_.source.batch_rows_max / 2;
-    next_commit = std::max(next_commit, steady_clock::now());
     const auto begun = steady_clock::now();
     if (joining_ && source_->covers(reached_, joining_->position)) {
       TRY(join());
@@ -185,10 +187,7 @@ Status SourceRunner::stream(std::stop_token stop) {
     }
     if (!joining_ && !applier_->lost().empty()) return {};
     if (full) continue;
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    std::condition_variable_any().wait_until(lock, stop, begun + options_.commit_interval,
-                                             [] { return false; });
+    sleep_until(begun + options_.commit_interval, stop);
   }
   return {};
 }
@@ -283,8 +282,10 @@ Status SourceRunner::commit() {
       TRY(state::table_changed(connection, delta.table, delta.rows, delta.reset, snapshot,
                                source_time_));
     }
-    for (const TableName& table : applier_->lost())
-      TRY(state::table_lost(connection, name(), table));
+    for (const TableName& table : applier_->lost()) {
+      const bool joins = joining_ && joining_->files.contains(table);
+      if (!joins) TRY(state::table_lost(connection, name(), table));
+    }
     return state::source_reached(connection, name(), reached_, source_time_, transactions_,
                                  changes_);
   };

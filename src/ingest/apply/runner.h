@@ -17,9 +17,9 @@ namespace minato::ingest {
 
 struct RunnerOptions {
   SourceOptions source;
-  std::string state_conninfo;  // PostgreSQL with schema minato, as its owner
-  std::chrono::milliseconds commit_interval{
-      100};  // at most one commit per interval while changes flow
+  std::string state_conninfo;                      // PostgreSQL with schema minato, as its owner
+  std::chrono::milliseconds commit_interval{100};  // at most one commit per interval while changes
+                                                   // flow
   std::chrono::milliseconds retry_min{500};
   std::chrono::milliseconds retry_max{30'000};
   ApplyLimits limits;
