@@ -16,6 +16,8 @@ from harness.compare import compare
 from harness.minato import wait_for_rows
 from harness.ports import Proxy, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def source(own_mariadb):
@@ -73,7 +75,6 @@ def test_source_restart(source, new_platform):
         healthy_and_equal(source, platform)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut", "freeze"])
 def test_source_unreachable(source, new_platform, how):
     proxy = Proxy(source.port)
@@ -211,7 +212,6 @@ EATERS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("eater", range(len(EATERS)))
 def test_a_query_that_eats_all_memory(source, new_platform, eater):
     platform = new_platform()
@@ -258,7 +258,6 @@ def test_unreadable_mart_file(source, new_platform, how):
     wait_for_rows(platform, "SELECT a FROM m.bad", [(1,)], 30)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
 def test_full_disk(source, new_platform):
     platform = new_platform()

@@ -67,7 +67,9 @@ def chaos(own_mariadb, new_platform):
     workload.create()
     platform = new_platform(failpoint_build=True)
     platform.configure("marts", refresh_seconds=1)
-    platform.configure("maintenance", orphan_minutes=0, retention_minutes=1)
+    platform.configure(
+        "maintenance", retention_minutes=1, file_guard_seconds=20, interval_seconds=2
+    )
     platform.source_add(own_mariadb.url(), f"{DB}.%")
     for name, sql in MARTS.items():
         platform.mart(name, sql.format(db=DB))

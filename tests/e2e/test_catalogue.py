@@ -106,7 +106,12 @@ def test_own_postgresql(own_mariadb, new_platform, postgres):
         "INSERT INTO shop.t SELECT seq, seq FROM seq_1_to_500",
     )
     platform = new_platform(account=False)
-    platform.configure("lake", catalog=postgres.url())
+    secret = platform.secret("catalogue", "pg-pass")
+    platform.configure(
+        "lake",
+        catalog=postgres.url().replace(":pg-pass", ""),
+        catalog_password_file=str(secret),
+    )
     platform.configure("marts", refresh_seconds=1)
     platform.account_add()
     platform.source_add(own_mariadb.url(), "shop.%")
