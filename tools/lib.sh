@@ -13,14 +13,7 @@ python=/usr/bin/python3
 jobs=$(nproc)
 
 as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    die "needs root for: $*
-Run that line as root (or install sudo), then start again."
-  fi
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 # missing_packages GROUP…: those of the groups (tools/packages.txt) that are not installed.
@@ -45,6 +38,10 @@ need_packages() {
   [ -n "$missing" ] || return 0
   command -v apt-get >/dev/null || die "this needs Debian 12 or a relative of it (apt-get).
 Elsewhere, install what tools/packages.txt lists by hand."
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+    die "packages are missing, and neither are you root nor is there sudo. As root:
+apt-get update && apt-get install --no-install-recommends $(sed 's/|.*//' <<<"$missing" | tr '\n' ' ')
+Then start again."
   # Lists may be absent (a fresh image) or out of date: refresh them before installing.
   say "apt: $(echo $missing)"
   as_root apt-get update -q >/dev/null ||
