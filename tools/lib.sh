@@ -38,9 +38,12 @@ need_packages() {
   [ -n "$missing" ] || return 0
   command -v apt-get >/dev/null || die "this needs Debian 12 or a relative of it (apt-get).
 Elsewhere, install what tools/packages.txt lists by hand."
+  # One line, the first of each choice.
+  local line
+  line=$(sed 's/|.*//' <<<"$missing" | tr '\n' ' ')
   [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
     die "packages are missing, and neither are you root nor is there sudo. As root:
-apt-get update && apt-get install --no-install-recommends $(sed 's/|.*//' <<<"$missing" | tr '\n' ' ')
+apt-get update && apt-get install --no-install-recommends $line
 Then start again."
   # Lists may be absent (a fresh image) or out of date: refresh them before installing.
   say "apt: $(echo $missing)"
