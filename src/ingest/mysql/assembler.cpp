@@ -1,0 +1,306 @@
+#include "ingest/mysql/assembler.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "ingest/mysql/catalog.h"
+
+namespace minato::ingest::mysql {
+namespace {
+
+using wire::BinlogEvent;
+
+/// Events made up for the connection carry a checksum or not by rules of their own: the sum itself tells.
+bool ends_with_checksum(wire::Bytes bytes) {
+  if (bytes.size() < wire::event_header_size + 4) return false;
+  const auto sum = crc32(0, bytes.data(), static_cast<uInt>(bytes.size() - 4));
+  return sum == wire::load<std::uint32_t>(bytes.data() + bytes.size() - 4);
+}
+
+SystemTime at(std::uint32_t seconds) { return SystemTime(std::chrono::seconds(seconds)); }
+
+std::string first_word(std::string_view text) {
+  std::string word;
+  for (const char c : text.substr(0, 16)) {
+    const char upper = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    if (upper < 'A' || upper > 'Z') break;
+    word += upper;
+  }
+  return word;
+}
+
+}  // namespace
+
+Assembler::Assembler(const SourceOptions& options, LogPosition from, std::optional<LogPosition> cut,
+                     ShapeBook shapes, PieceQueue& queue, IsRowFormat is_row_format)
+    : options_(options), position_(std::move(from)), cut_(std::move(cut)), shapes_(std::move(shapes)),
+      queue_(queue), is_row_format_(std::move(is_row_format)) {
+  if (cut_ && position_.covers(*cut_)) cut_.reset();
+}
+
+void Assembler::reconnected() {
+  format_known_ = false;
+  format_ = {};
+  tables_.clear();
+  if (in_group_) skip_ = std::max(skip_, steps_);
+  steps_ = 0;
+}
+
+Status Assembler::event(wire::Bytes bytes) {
+  if (bytes.size() < wire::event_header_size) return fail(Code::invalid, "The source sent half an event.");
+  const auto type = static_cast<BinlogEvent>(bytes[4]);
+  if (type == BinlogEvent::format_description) {
+    TRY_ASSIGN(format_, wire::parse_format_description(bytes));
+    format_known_ = true;
+    tables_.clear();
+    return {};
+  }
+  const bool made_up = type == BinlogEvent::rotate || type == BinlogEvent::heartbeat ||
+                       (wire::load<std::uint16_t>(bytes.data() + 17) & 0x20) != 0;
+  if (!format_known_ && !made_up) return fail(Code::invalid, "The source's log does not begin with its format.");
+  wire::LogFormat format = format_;
+  if (made_up) format.checksum = ends_with_checksum(bytes);
+  TRY_ASSIGN(const wire::Event event, wire::parse_event(bytes, format, !made_up));
+  return dispatch(event);
+}
+
+Status Assembler::dispatch(const wire::Event& event) {
+  switch (event.header.type) {
+    case BinlogEvent::rotate: return on_rotate(event);
+    case BinlogEvent::gtid: return on_gtid(event);
+    case BinlogEvent::query:
+    case BinlogEvent::query_compressed: return on_query(event);
+    case BinlogEvent::xid: return end_group(event.header);
+    case BinlogEvent::table_map: return on_table_map(event);
+    case BinlogEvent::incident:
+    case BinlogEvent::xa_prepare:
+    case BinlogEvent::partial_update_rows:
+    case BinlogEvent::transaction_payload: return refuse(event);
+    default: break;
+  }
+  if (!wire::is_rows_event(event.header.type)) return {};
+  if (!next_step()) return {};
+  return on_rows(event);
+}
+
+Status Assembler::refuse(const wire::Event& event) {
+  switch (event.header.type) {
+    case BinlogEvent::incident:
+      return fail(Code::source_gap, "The source's binary log says that events were lost there.");
+    case BinlogEvent::xa_prepare:
+      return fail(Code::unsupported, "The source uses XA transactions (XA PREPARE), which Minato cannot "
+                                     "capture yet.");
+    default:
+      return fail(Code::unsupported, "The source writes partial JSON updates or compressed transactions. Set "
+                                     "binlog_row_value_options='' and binlog_transaction_compression=OFF.");
+  }
+}
+
+Status Assembler::on_rotate(const wire::Event& event) {
+  TRY_ASSIGN(const wire::Rotate rotate, wire::parse_rotate(event.body));
+  file_ = std::string(rotate.file);
+  if (!in_group_ && !event.header.artificial()) {
+    position_.file = file_;
+    position_.offset = rotate.position;
+  }
+  return {};
+}
+
+Status Assembler::on_gtid(const wire::Event& event) {
+  TRY_ASSIGN(const wire::GtidEvent gtid, wire::parse_gtid(event.body));
+  const Gtid fresh{event.header.server_id, gtid.sequence};
+  if (in_group_ && gtid_ && (gtid_ != fresh || domain_ != gtid.domain)) {
+    return fail(Code::internal, "The source continued with another transaction than the one that was cut off.",
+                "expected " + std::to_string(gtid_->sequence) + ", got " + std::to_string(fresh.sequence));
+  }
+  if (!in_group_) skip_ = 0;
+  in_group_ = true;
+  standalone_ = gtid.standalone;
+  domain_ = gtid.domain;
+  gtid_ = fresh;
+  steps_ = 0;
+  if (gtid.prepared_xa || gtid.completed_xa) {
+    return fail(Code::unsupported, "The source uses XA transactions, which Minato cannot capture yet.");
+  }
+  return {};
+}
+
+bool Assembler::next_step() { return ++steps_ > skip_; }
+
+Status Assembler::on_query(const wire::Event& event) {
+  std::string storage;
+  const bool compressed = event.header.type == BinlogEvent::query_compressed;
+  TRY_ASSIGN(const wire::QueryEvent query, wire::parse_query(event.body, compressed, storage));
+  const std::string word = first_word(query.text);
+  if (word == "BEGIN") {
+    in_group_ = true;  // also in logs without GTIDs
+    return {};
+  }
+  if (word == "COMMIT") return end_group(event.header);
+  if (word == "ROLLBACK") {
+    // Rows of tables without transactions stay, those of others do not: the log does not say which are which.
+    TRY(lose_group());
+    return query.text.size() <= 10 ? end_group(event.header) : Status{};
+  }
+  if (word != "SAVEPOINT" && word != "RELEASE") {
+    if (next_step()) TRY(on_statement(query, event));
+  }
+  if (standalone_ || !in_group_) return end_group(event.header);
+  return {};
+}
+
+Status Assembler::on_statement(const wire::QueryEvent& query, const wire::Event& event) {
+  const std::string word = first_word(query.text);
+  if (word == "INSERT" || word == "UPDATE" || word == "DELETE" || word == "REPLACE" || word == "LOAD") {
+    return on_data_statement(query);
+  }
+  return on_schema_statement(query, event);
+}
+
+Status Assembler::on_data_statement(const wire::QueryEvent& query) {
+  TRY_ASSIGN(const bool row_format, is_row_format_());
+  if (!row_format) {
+    return fail(Code::invalid, "The source writes statements instead of rows into its binary log. Set "
+                               "binlog_format=ROW there (SET GLOBAL binlog_format='ROW', and in its "
+                               "configuration), and reconnect the applications.");
+  }
+  // A session of its own wrote a statement: which tables it changed is not for us to guess.
+  log::warn("source_statement_in_log", {{"source", options_.name}, {"database", query.database}});
+  for (const TableName& table : shapes_.names()) {
+    if (query.text.find(table.name) != std::string_view::npos) TRY(lose(table));
+  }
+  return {};
+}
+
+Status Assembler::on_schema_statement(const wire::QueryEvent& query, const wire::Event& event) {
+  TRY_ASSIGN(ShapeChanges changes,
+             shapes_.apply(query.text, std::string(query.database), query.sql_mode));
+  if (!changes.ddl.empty()) {
+    // What came before stands on its own: a piece is either rows or DDL.
+    StreamBatch& rows = queue_.open();
+    if (!rows.tables.empty() || !rows.lost.empty()) {
+      if (rows.end.text.empty()) rows.end = position_.position();
+      TRY(push(standalone_ || !in_group_));
+    }
+    StreamBatch& piece = queue_.open();
+    piece.ddl = std::move(changes.ddl);
+    piece.bytes += event.header.size;
+    if (standalone_ || !in_group_) {
+      for (const TableName& table : changes.lost) piece.lost.push_back(table);
+      return {};  // end_group() follows at once, and hands it over
+    }
+    piece.end = position_.position();
+    TRY(push(false));
+  }
+  for (const TableName& table : changes.lost) TRY(lose(table));
+  return {};
+}
+
+Status Assembler::lose(const TableName& table) {
+  shapes_.lose(table);
+  // Other tables' maps stay: their rows may follow in the same statement.
+  for (auto& [id, each] : tables_) {
+    if (each.schema != nullptr && each.schema->name == table) each.captured = false;
+  }
+  StreamBatch& piece = queue_.open();
+  if (std::find(piece.lost.begin(), piece.lost.end(), table) == piece.lost.end()) piece.lost.push_back(table);
+  return {};
+}
+
+Status Assembler::lose_group() {
+  const std::set<TableName> tables = std::exchange(touched_, {});
+  for (const TableName& table : tables) TRY(lose(table));
+  return {};
+}
+
+Status Assembler::on_table_map(const wire::Event& event) {
+  TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
+  Table& table = tables_[id];
+  if (table.shapes_version == shapes_.version() && std::ranges::equal(table.raw, event.body)) return {};
+  table = Table{};
+  table.raw.assign(event.body.begin(), event.body.end());
+  table.shapes_version = shapes_.version();
+  TRY_ASSIGN(const wire::TableMap map, wire::parse_table_map(event.body, format_));
+  const TableName name{std::string(map.database), std::string(map.table)};
+  table.schema = shapes_.find(name);
+  if (table.schema == nullptr) return {};
+  auto decoder = wire::RowDecoder::compile(map, *table.schema);
+  if (!decoder) {
+    if (decoder.error().code != Code::conflict) return fail(std::move(decoder).error());
+    log::warn("source_shape_lost", {{"source", options_.name}, {"table", display(name)},
+                                    {"why", decoder.error()}});
+    return lose(name);
+  }
+  table.decoder = std::move(*decoder);
+  table.captured = true;
+  return {};
+}
+
+TableChanges& Assembler::changes_of(Table& table, StreamBatch& piece) {
+  if (table.piece != queue_.generation()) {
+    const auto found = std::find_if(piece.tables.begin(), piece.tables.end(),
+                                    [&](const TableChanges& each) { return each.rows.schema == table.schema; });
+    table.slot = static_cast<std::size_t>(found - piece.tables.begin());
+    if (found == piece.tables.end()) piece.tables.emplace_back(table.schema);
+    table.piece = queue_.generation();
+  }
+  return piece.tables[table.slot];
+}
+
+Status Assembler::on_rows(const wire::Event& event) {
+  TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
+  const auto found = tables_.find(id);
+  if (found == tables_.end() || !found->second.captured) {
+    queue_.open().bytes += event.header.size;
+    return {};
+  }
+  TRY_ASSIGN(const wire::RowsEvent rows, wire::parse_rows(event, format_, storage_));
+  StreamBatch& piece = queue_.open();
+  if (piece.rows == 0) held_ = 0;  // the consumer took the one before
+  TRY_ASSIGN(const std::uint64_t changes,
+             found->second.decoder->decode(rows, changes_of(found->second, piece), counts_));
+  touched_.insert(found->second.schema->name);
+  piece.rows += changes;
+  piece.bytes += event.header.size;
+  held_ += rows.rows.size();
+  if (piece.rows < options_.batch_rows_max && held_ < options_.batch_bytes_max) return {};
+  piece.end = position_.position();
+  return push(false);
+}
+
+Status Assembler::push(bool at_boundary) {
+  queue_.open().at_boundary = at_boundary;
+  held_ = 0;
+  if (!queue_.push()) return fail(Code::cancelled, "stopped");
+  return {};
+}
+
+Status Assembler::end_group(const wire::EventHeader& header) {
+  if (gtid_) position_.gtids[domain_] = *gtid_;
+  position_.file = file_;
+  if (header.next_position != 0) position_.offset = header.next_position;
+  in_group_ = false;
+  standalone_ = false;
+  gtid_.reset();
+  steps_ = 0;
+  skip_ = 0;
+  touched_.clear();
+  StreamBatch& piece = queue_.open();
+  piece.end = position_.position();
+  piece.transactions += 1;
+  piece.last_commit = at(header.timestamp);
+  if (piece.first_commit == SystemTime{}) piece.first_commit = piece.last_commit;
+  const bool cut_here = cut_ && position_.covers(*cut_);
+  if (cut_here) cut_.reset();
+  if (cut_here || !piece.ddl.empty() || piece.rows >= options_.batch_rows_max ||
+      held_ >= options_.batch_bytes_max) {
+    return push(true);
+  }
+  queue_.boundary();
+  return {};
+}
+
+}  // namespace minato::ingest::mysql

@@ -1,0 +1,85 @@
+// Binary log events of a MariaDB source → pieces of whole transactions in columns. No sockets: events come in by
+// event(), pieces go to a PieceQueue.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+
+#include "ingest/mysql/piece_queue.h"
+#include "ingest/mysql/position.h"
+#include "ingest/mysql/shape_book.h"
+#include "ingest/source.h"
+#include "wire/mysql_rows.h"
+
+namespace minato::ingest::mysql {
+
+class Assembler {
+ public:
+  /// True when the source's binlog_format is ROW now; asked when a statement was found in the log.
+  using IsRowFormat = std::function<Result<bool>()>;
+
+  Assembler(const SourceOptions& options, LogPosition from, std::optional<LogPosition> cut, ShapeBook shapes,
+            PieceQueue& queue, IsRowFormat is_row_format);
+
+  /// One event as it came. Error{cancelled} when the queue was closed; other errors are final.
+  Status event(wire::Bytes bytes);
+  /// A new connection starts over at position(): a transaction that was cut off comes again from its start.
+  void reconnected();
+  /// The end of the last whole transaction.
+  const LogPosition& position() const { return position_; }
+  const wire::DecodeCounts& counts() const { return counts_; }
+
+ private:
+  struct Table {
+    std::vector<std::uint8_t> raw;   // the TABLE_MAP it was made from
+    std::uint64_t shapes_version = 0;
+    bool captured = false;
+    std::optional<wire::RowDecoder> decoder;
+    TableSchemaPtr schema;
+    std::uint64_t piece = 0;         // the queue's generation in which `slot` is valid
+    std::size_t slot = 0;            // in the open piece's tables
+  };
+
+  Status dispatch(const wire::Event& event);
+  Status on_rotate(const wire::Event& event);
+  Status on_gtid(const wire::Event& event);
+  Status on_query(const wire::Event& event);
+  Status on_table_map(const wire::Event& event);
+  Status on_rows(const wire::Event& event);
+  Status on_statement(const wire::QueryEvent& query, const wire::Event& event);
+  Status on_schema_statement(const wire::QueryEvent& query, const wire::Event& event);
+  Status on_data_statement(const wire::QueryEvent& query);
+  Status refuse(const wire::Event& event);
+  Status end_group(const wire::EventHeader& header);
+  Status lose(const TableName& table);
+  Status push(bool at_boundary);
+  /// False when the step was handed over before the connection broke.
+  bool next_step();
+  TableChanges& changes_of(Table& table, StreamBatch& piece);
+  Status lose_group();
+
+  SourceOptions options_;
+  LogPosition position_;
+  std::optional<LogPosition> cut_;
+  ShapeBook shapes_;
+  PieceQueue& queue_;
+  IsRowFormat is_row_format_;
+
+  wire::LogFormat format_;
+  bool format_known_ = false;
+  std::string file_;                         // of the events that come in
+  std::unordered_map<std::uint64_t, Table> tables_;  // by table id; ids change with each DDL and server start
+  std::size_t held_ = 0;                     // decoded bytes in the open piece, about
+  std::vector<std::uint8_t> storage_;
+
+  bool in_group_ = false;
+  bool standalone_ = false;
+  std::uint32_t domain_ = 0;
+  std::optional<Gtid> gtid_;
+  std::uint64_t steps_ = 0;                  // row events and statements of the group that were taken in
+  std::uint64_t skip_ = 0;                   // steps to pass over after a reconnection
+  std::set<TableName> touched_;              // captured tables with rows in the group
+  wire::DecodeCounts counts_;
+};
+
+}  // namespace minato::ingest::mysql

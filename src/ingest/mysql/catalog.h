@@ -1,0 +1,18 @@
+// The shapes of a source's tables, from its information_schema.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ingest/mysql/connection.h"
+
+namespace minato::ingest::mysql {
+
+/// Base tables that match one of `patterns`, system schemas left out, ordered by name.
+Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection, const std::vector<std::string>& patterns);
+/// One table's shape now; nullptr when there is no such base table.
+Result<TableSchemaPtr> read_shape(Connection& connection, const TableName& table);
+
+bool matches_any(const std::vector<std::string>& patterns, const TableName& table);
+
+}  // namespace minato::ingest::mysql

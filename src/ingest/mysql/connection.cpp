@@ -1,0 +1,178 @@
+#include "ingest/mysql/connection.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+
+#include <mutex>
+
+#include "base/check.h"
+
+namespace minato::ingest::mysql {
+namespace {
+
+constexpr unsigned long packet_bytes_max = 1UL << 30;
+constexpr unsigned connect_seconds = 10;
+constexpr unsigned source_log_gap = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
+
+tl::unexpected<Error> to_error(unsigned number, const std::string& text, const std::string& where,
+                               const std::string& doing) {
+  const std::string detail = doing + ": " + std::to_string(number) + " " + text;
+  switch (number) {
+    case ER_ACCESS_DENIED_ERROR:
+      return fail(Code::unauthenticated, "The source refuses " + where +
+                                             ": wrong user or password. Check `url` and `password_file`.",
+                  detail);
+    case ER_HOST_NOT_PRIVILEGED:
+    case ER_HOST_IS_BLOCKED:
+      return fail(Code::forbidden, "The source does not let this machine connect as " + where + ": " + text,
+                  detail);
+    case ER_DBACCESS_DENIED_ERROR:
+    case ER_TABLEACCESS_DENIED_ERROR:
+    case ER_COLUMNACCESS_DENIED_ERROR:
+    case ER_SPECIFIC_ACCESS_DENIED_ERROR:
+      return fail(Code::forbidden, "The source's account " + where + " lacks a privilege: " + text +
+                                       ". Needed: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT "
+                                       "ON *.* TO the account.",
+                  detail);
+    case source_log_gap:
+      return fail(Code::source_gap, "The source cannot continue its binary log from where Minato stopped: " +
+                                        text, detail);
+    case ER_TABLE_DEF_CHANGED:
+      return fail(Code::conflict, "A table changed its shape while it was read.", detail);
+    case ER_NO_SUCH_TABLE:
+      return fail(Code::not_found, "A table is gone from the source: " + text, detail);
+    case CR_CONNECTION_ERROR:
+    case CR_CONN_HOST_ERROR:
+    case CR_UNKNOWN_HOST:
+      return fail(Code::unavailable, "The source " + where + " cannot be reached: " + text +
+                                         ". Is it running, and are host and port right?",
+                  detail);
+    default:
+      // 2000…2999 are the client library's own: the connection broke. So do 1040, 1053, 1158…1161, 1927.
+      if ((number >= 2000 && number < 3000) || number == ER_CON_COUNT_ERROR || number == ER_SERVER_SHUTDOWN ||
+          (number >= ER_NET_READ_ERROR_FROM_PIPE && number <= ER_NET_WRITE_INTERRUPTED) || number == 1927) {
+        return fail(Code::unavailable, "The connection to the source " + where + " broke: " + text, detail);
+      }
+      return fail(Code::internal, "The source " + where + " answered an error: " + text, detail);
+  }
+}
+
+void initialise_library() {
+  static std::once_flag once;
+  std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
+}
+
+}  // namespace
+
+tl::unexpected<Error> Connection::error(const std::string& doing) const {
+  return to_error(mysql_errno(mysql_.get()), mysql_error(mysql_.get()), where_, doing);
+}
+
+Result<Connection> Connection::open(const SourceOptions& options, std::chrono::seconds silence) {
+  initialise_library();
+  std::unique_ptr<MYSQL, Close> mysql(mysql_init(nullptr));
+  CHECK(mysql != nullptr);
+  const auto seconds = static_cast<unsigned>(silence.count());
+  mysql_options(mysql.get(), MYSQL_OPT_CONNECT_TIMEOUT, &connect_seconds);
+  mysql_options(mysql.get(), MYSQL_OPT_READ_TIMEOUT, &seconds);
+  mysql_options(mysql.get(), MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+  mysql_options(mysql.get(), MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes_max);
+  mysql_options(mysql.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
+  mysql_options4(mysql.get(), MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "minato");
+  Connection connection(std::move(mysql),
+                        options.user + "@" + options.host + ":" + std::to_string(options.port));
+  // TCP always: "localhost" would mean the Unix socket to the library.
+  const std::string host = options.host == "localhost" ? "127.0.0.1" : options.host;
+  if (mysql_real_connect(connection.mysql_.get(), host.c_str(), options.user.c_str(),
+                         options.password.c_str(), nullptr, static_cast<unsigned>(options.port), nullptr,
+                         0) == nullptr) {
+    return connection.error("connect");
+  }
+  TRY(connection.run("SET NAMES utf8mb4"));
+  TRY(connection.run("SET SESSION sql_mode='', time_zone='+00:00', net_write_timeout=3600, "
+                     "net_read_timeout=3600, wait_timeout=86400"));
+  if (connection.is_mariadb()) {
+    TRY(connection.run("SET SESSION max_statement_time=0"));
+  }
+  return connection;
+}
+
+Status Connection::run(const std::string& sql) {
+  TRY_ASSIGN(const auto ignored, rows(sql));
+  (void)ignored;
+  return {};
+}
+
+Result<std::vector<Row>> Connection::rows(const std::string& sql) {
+  if (mysql_real_query(mysql_.get(), sql.data(), sql.size()) != 0) return error(sql);
+  std::unique_ptr<MYSQL_RES, void (*)(MYSQL_RES*)> result(mysql_store_result(mysql_.get()), mysql_free_result);
+  std::vector<Row> rows;
+  if (result == nullptr) {
+    if (mysql_errno(mysql_.get()) != 0) return error(sql);
+    return rows;
+  }
+  const unsigned fields = mysql_num_fields(result.get());
+  while (MYSQL_ROW row = mysql_fetch_row(result.get())) {
+    const unsigned long* lengths = mysql_fetch_lengths(result.get());
+    Row& made = rows.emplace_back();
+    for (unsigned i = 0; i < fields; ++i) {
+      if (row[i] == nullptr) {
+        made.emplace_back();
+      } else {
+        made.emplace_back(std::string(row[i], lengths[i]));
+      }
+    }
+  }
+  return rows;
+}
+
+Result<std::string> Connection::value(const std::string& sql) {
+  TRY_ASSIGN(const auto found, rows(sql));
+  if (found.empty() || found[0].empty() || !found[0][0]) return std::string();
+  return *found[0][0];
+}
+
+Status Connection::begin_rows(const std::string& sql) {
+  if (mysql_real_query(mysql_.get(), sql.data(), sql.size()) != 0) return error(sql);
+  unread_ = mysql_use_result(mysql_.get());
+  if (unread_ == nullptr) return error(sql);
+  return {};
+}
+
+Status Connection::command(enum_server_command command, const std::string& payload) {
+  if (mysql_->methods->db_command(mysql_.get(), command, payload.data(), payload.size(), 1, nullptr) != 0) {
+    return error("command " + std::to_string(command));
+  }
+  return {};
+}
+
+Result<wire::Bytes> Connection::packet() {
+  const unsigned long size = mysql_net_read_packet(mysql_.get());
+  if (size == packet_error) return error("read");
+  return wire::Bytes(mysql_->net.read_pos, size);
+}
+
+void Connection::end_rows() {
+  // The packets were read past the library, which therefore still believes that rows are to come.
+  mysql_->status = MYSQL_STATUS_READY;
+  if (unread_ != nullptr) {
+    unread_->handle = nullptr;
+    mysql_free_result(std::exchange(unread_, nullptr));
+  }
+}
+
+bool Connection::is_mariadb() const {
+  return server_version().find("MariaDB") != std::string::npos;
+}
+std::string Connection::server_version() const { return mysql_get_server_info(mysql_.get()); }
+
+std::string literal(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+}  // namespace minato::ingest::mysql

@@ -1,0 +1,108 @@
+// The MariaDB source behind ingest/source.h.
+#include <charconv>
+
+#include "ingest/mysql/catalog.h"
+#include "ingest/mysql/snapshot.h"
+#include "ingest/mysql/stream.h"
+#include "ingest/source.h"
+
+namespace minato::ingest {
+namespace {
+
+constexpr std::chrono::seconds statement_max{60};
+
+class MysqlSource : public Source {
+ public:
+  explicit MysqlSource(SourceOptions options) : options_(std::move(options)), stream_(options_) {}
+
+  Result<std::vector<TableSchemaPtr>> tables() override {
+    TRY_ASSIGN(auto connection, mysql::Connection::open(options_, statement_max));
+    return mysql::read_shapes(connection, options_.tables);
+  }
+
+  Result<Position> snapshot(const std::vector<TableName>& tables,
+                            const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
+                            const SnapshotSink& sink, std::stop_token stop) override {
+    TRY_ASSIGN(const auto position,
+               mysql::read_snapshot(options_, tables, opened, sink, std::move(stop)));
+    return position.position();
+  }
+
+  Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
+               const std::optional<Position>& cut) override {
+    stream_.stop();
+    return stream_.start(from, shapes, cut);
+  }
+  Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait) override {
+    if (!stream_.running()) return fail(Code::cancelled, "the stream was not started");
+    return stream_.next(wait);
+  }
+  void stop() override { stream_.stop(); }
+
+  Result<Position> current_position() override {
+    TRY_ASSIGN(auto connection, mysql::Connection::open(options_, statement_max));
+    mysql::LogPosition position;
+    TRY_ASSIGN(const auto status, connection.rows("SHOW MASTER STATUS"));
+    if (status.empty()) {
+      return fail(Code::invalid, "The source has no binary log. Set log_bin and binlog_format=ROW in its "
+                                 "configuration and restart it.");
+    }
+    position.file = status[0][0].value_or("");
+    const std::string offset = status[0][1].value_or("0");
+    std::from_chars(offset.data(), offset.data() + offset.size(), position.offset);
+    TRY_ASSIGN(const std::string gtids, connection.value("SELECT @@global.gtid_binlog_pos"));
+    TRY(position.set_gtids(gtids));
+    return position.position();
+  }
+
+  bool covers(const Position& reached, const Position& wanted) const override {
+    const auto have = mysql::LogPosition::parse(reached.text);
+    const auto want = mysql::LogPosition::parse(wanted.text);
+    return have && want && have->covers(*want);
+  }
+
+  Lag lag() const override { return stream_.lag(); }
+
+ private:
+  SourceOptions options_;
+  mysql::Stream stream_;
+};
+
+}  // namespace
+
+Result<SourceOptions> parse_source_url(std::string_view url) {
+  const auto bad = [] {
+    return fail(Code::invalid, "A source is written as mysql://user@host:port/ (the password goes into "
+                               "password_file; port 3306 may be left out).");
+  };
+  for (const std::string_view scheme : {"mysql://", "mariadb://"}) {
+    if (!url.starts_with(scheme)) continue;
+    std::string_view rest = url.substr(scheme.size());
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+    const auto at = rest.rfind('@');
+    if (at == std::string_view::npos || at == 0 || rest.find('/') != std::string_view::npos) return bad();
+    SourceOptions options;
+    options.user = std::string(rest.substr(0, at));
+    std::string_view host = rest.substr(at + 1);
+    const auto colon = host.rfind(':');
+    const bool v6 = host.starts_with('[');
+    if (colon != std::string_view::npos && (!v6 || host[colon - 1] == ']')) {
+      const std::string_view port = host.substr(colon + 1);
+      const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
+      if (error != std::errc() || end != port.data() + port.size()) return bad();
+      host = host.substr(0, colon);
+    }
+    if (v6 && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty() || options.port < 1 || options.port > 65535) return bad();
+    if (options.user.find(':') != std::string::npos) return bad();
+    options.host = std::string(host);
+    return options;
+  }
+  return bad();
+}
+
+std::unique_ptr<Source> make_mysql_source(SourceOptions options) {
+  return std::make_unique<MysqlSource>(std::move(options));
+}
+
+}  // namespace minato::ingest

@@ -1,0 +1,194 @@
+#include "ingest/mysql/stream.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <random>
+
+#include "base/log.h"
+#include "ingest/mysql/catalog.h"
+
+namespace minato::ingest::mysql {
+namespace {
+
+constexpr std::chrono::seconds heartbeat{5};
+constexpr std::chrono::seconds silence_max{16};  // three heartbeats
+constexpr std::chrono::seconds statement_max{60};
+constexpr std::chrono::milliseconds back_off_min{100};
+constexpr std::chrono::milliseconds back_off_max{10'000};
+
+/// Servers tell their replicas apart by this number, and end the older of two equal ones.
+std::uint32_t own_server_id() {
+  static const std::uint32_t id = 0x4d000000U | (std::random_device{}() & 0x00ffffffU);
+  return id;
+}
+
+std::string dump_command(std::uint64_t offset, const std::string& file, std::uint32_t server_id) {
+  std::string payload;
+  const auto put = [&](std::uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) payload += static_cast<char>(value >> (8 * i));
+  };
+  put(offset, 4);
+  put(0, 2);  // flags: block at the end of the log
+  put(server_id, 4);
+  return payload + file;
+}
+
+Status check_settings(Connection& connection) {
+  TRY_ASSIGN(const auto found, connection.rows("SELECT @@global.log_bin, @@global.binlog_format, "
+                                               "@@global.binlog_row_image"));
+  const Row& row = found.at(0);
+  if (row[0] != "1") {
+    return fail(Code::invalid, "The source has no binary log. Set log_bin and binlog_format=ROW in its "
+                               "configuration and restart it.");
+  }
+  if (row[1] != "ROW") {
+    return fail(Code::invalid, "The source's binlog_format is " + row[1].value_or("") +
+                                   ". Set it to ROW (SET GLOBAL binlog_format='ROW', and in its "
+                                   "configuration), and reconnect the applications.");
+  }
+  if (row[2] != "FULL") {
+    return fail(Code::invalid, "The source's binlog_row_image is " + row[2].value_or("") +
+                                   ". Set it to FULL (SET GLOBAL binlog_row_image='FULL', and in its "
+                                   "configuration), and reconnect the applications.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
+                     const std::optional<Position>& cut) {
+  TRY_ASSIGN(LogPosition position, LogPosition::parse(from.text));
+  std::optional<LogPosition> end;
+  if (cut) {
+    TRY_ASSIGN(end, LogPosition::parse(cut->text));
+  }
+  {
+    TRY_ASSIGN(auto connection, Connection::open(options_, statement_max));
+    TRY(check_settings(connection));
+  }
+  queue_ = std::make_unique<PieceQueue>();
+  ShapeBook book(options_.tables, shapes, [options = options_]() -> Result<std::vector<TableSchemaPtr>> {
+    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
+    return read_shapes(connection, options.tables);
+  });
+  const auto is_row_format = [options = options_]() -> Result<bool> {
+    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
+    TRY_ASSIGN(const std::string format, connection.value("SELECT @@global.binlog_format"));
+    return format == "ROW";
+  };
+  assembler_ = std::make_unique<Assembler>(options_, std::move(position), std::move(end), std::move(book),
+                                           *queue_, is_row_format);
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = false;
+  }
+  set_state(false, "");
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop, *assembler_); });
+  return {};
+}
+
+void Stream::stop() {
+  if (!thread_.joinable()) return;
+  queue_->close(std::nullopt);
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    if (socket_ >= 0) ::shutdown(socket_, SHUT_RDWR);
+  }
+  thread_.request_stop();
+  thread_.join();
+}
+
+void Stream::set_state(bool connected, std::string error) {
+  const std::lock_guard lock(mutex_);
+  connected_ = connected;
+  error_ = std::move(error);
+}
+
+Source::Lag Stream::lag() const {
+  Source::Lag lag;
+  if (queue_ != nullptr) lag.bytes = queue_->waiting_bytes();
+  const std::lock_guard lock(mutex_);
+  lag.connected = connected_;
+  lag.error = error_;
+  return lag;
+}
+
+void Stream::run(const std::stop_token& stop, Assembler& assembler) {
+  std::mutex sleeping;
+  std::condition_variable_any wake;
+  std::chrono::milliseconds back_off = back_off_min;
+  while (!stop.stop_requested()) {
+    const auto began = std::chrono::steady_clock::now();
+    Error error = follow(stop, assembler);
+    if (stop.stop_requested() || error.code == Code::cancelled) break;
+    set_state(false, error.message);
+    if (error.code != Code::unavailable) {
+      queue_->close(std::move(error));
+      return;
+    }
+    log::warn("source_disconnected", {{"source", options_.name}, {"error", error}});
+    // A connection that held for a while begins anew with short waits.
+    if (std::chrono::steady_clock::now() - began > back_off_max) back_off = back_off_min;
+    std::unique_lock lock(sleeping);
+    wake.wait_for(lock, stop, back_off, [] { return false; });
+    back_off = std::min(back_off * 2, back_off_max);
+    assembler.reconnected();
+  }
+  queue_->close(std::nullopt);
+}
+
+Result<Connection> Stream::connect(const LogPosition& from) {
+  TRY_ASSIGN(auto connection, Connection::open(options_, silence_max));
+  const bool by_gtid = !from.gtids.empty();
+  TRY(connection.run("SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum, "
+                     "@master_heartbeat_period=" +
+                     std::to_string(std::chrono::nanoseconds(heartbeat).count())));
+  if (by_gtid) {
+    TRY(connection.run("SET @slave_connect_state=" + literal(from.gtid_text()) +
+                       ", @slave_gtid_strict_mode=0, @slave_gtid_ignore_duplicates=0"));
+  }
+  // By GTID the server finds the place itself. Without, the first file and its start if nothing is known.
+  const std::string payload = by_gtid ? dump_command(4, "", own_server_id())
+                                      : dump_command(std::max<std::uint64_t>(from.offset, 4), from.file,
+                                                     own_server_id());
+  TRY(connection.command(COM_BINLOG_DUMP, payload));
+  return connection;
+}
+
+Error Stream::follow(const std::stop_token& stop, Assembler& assembler) {
+  auto connection = connect(assembler.position());
+  if (!connection) return std::move(connection).error();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return {Code::cancelled, "stopped", ""};
+    socket_ = connection->socket();
+  }
+  Error error;
+  bool first = true;
+  while (true) {
+    auto packet = connection->packet();
+    if (!packet) {
+      error = std::move(packet).error();
+      break;
+    }
+    if (packet->empty() || (*packet)[0] != 0) {
+      error = {Code::unavailable, "The source ended its binary log stream.", ""};
+      break;
+    }
+    if (std::exchange(first, false)) set_state(true, "");
+    if (auto done = assembler.event(packet->subspan(1)); !done) {
+      error = std::move(done).error();
+      break;
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  socket_ = -1;
+  (void)stop;
+  return error;
+}
+
+}  // namespace minato::ingest::mysql

@@ -1,0 +1,48 @@
+// The connection that follows a MariaDB source's binary log: dump, heartbeats, reconnection with back-off.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "ingest/mysql/assembler.h"
+#include "ingest/mysql/connection.h"
+
+namespace minato::ingest::mysql {
+
+class Stream {
+ public:
+  explicit Stream(SourceOptions options) : options_(std::move(options)) {}
+  ~Stream() { stop(); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// Checks the source's settings over a first connection, then starts the reader thread.
+  Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
+               const std::optional<Position>& cut);
+  Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait) { return queue_->next(wait); }
+  void stop();
+  bool running() const { return thread_.joinable(); }
+  Source::Lag lag() const;
+
+ private:
+  void run(const std::stop_token& stop, Assembler& assembler);
+  /// One connection from the assembler's position to its end; only returns with an Error.
+  Error follow(const std::stop_token& stop, Assembler& assembler);
+  Result<Connection> connect(const LogPosition& from);
+  void set_state(bool connected, std::string error);
+
+  SourceOptions options_;
+  std::unique_ptr<PieceQueue> queue_;
+  std::unique_ptr<Assembler> assembler_;
+  std::jthread thread_;
+
+  mutable std::mutex mutex_;
+  int socket_ = -1;             // of the live connection, for stop()
+  bool stopping_ = false;
+  bool connected_ = false;
+  std::string error_;
+};
+
+}  // namespace minato::ingest::mysql
