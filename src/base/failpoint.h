@@ -13,4 +13,6 @@ namespace minato {
 /// Returns at once in the shipped program. In test builds it may not return (kill) or return an
 /// error of code `unavailable` (error).
 Status failpoint(std::string_view name);
+/// Test builds only (absent from the shipped program): takes the place of MINATO_FAILPOINTS.
+void set_failpoints(std::string_view text);
 }  // namespace minato

@@ -37,17 +37,27 @@ std::map<std::string, Action, std::less<>> parse(std::string_view text) {
   return actions;
 }
 
-}  // namespace
+std::mutex mutex;
 
-Status failpoint(std::string_view name) {
-  static std::mutex mutex;
-  static auto actions = [] {
+std::map<std::string, Action, std::less<>>& actions() {
+  static auto instance = [] {
     const char* text = std::getenv("MINATO_FAILPOINTS");
     return parse(text ? text : "");
   }();
+  return instance;
+}
+
+}  // namespace
+
+void set_failpoints(std::string_view text) {
   const std::lock_guard lock(mutex);
-  const auto found = actions.find(name);
-  if (found == actions.end() || ++found->second.hits < found->second.hit_from) return {};
+  actions() = parse(text);
+}
+
+Status failpoint(std::string_view name) {
+  const std::lock_guard lock(mutex);
+  const auto found = actions().find(name);
+  if (found == actions().end() || ++found->second.hits < found->second.hit_from) return {};
   if (found->second.kill) {
     log::warn("failpoint kills", {{"name", name}});
     std::raise(SIGKILL);

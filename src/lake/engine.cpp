@@ -38,12 +38,9 @@ std::string conninfo_word(const std::string& word, const std::string& value) {
 
 /// The PostgreSQL secret, and in `rest` the words that it cannot hold.
 std::string postgres_secret(const std::map<std::string, std::string>& words, std::string& rest) {
-  static const std::map<std::string, std::string> kParts{{"host", "HOST"},
-                                                         {"hostaddr", "HOST"},
-                                                         {"port", "PORT"},
-                                                         {"dbname", "DATABASE"},
-                                                         {"user", "USER"},
-                                                         {"password", "PASSWORD"}};
+  static const std::map<std::string, std::string> kParts{
+      {"host", "HOST"},       {"hostaddr", "HOST"}, {"port", "PORT"},
+      {"dbname", "DATABASE"}, {"user", "USER"},     {"password", "PASSWORD"}};
   std::string sql = "CREATE OR REPLACE SECRET minato_catalogue (TYPE postgres";
   for (const auto& [word, value] : words) {
     const auto part = kParts.find(word);

@@ -302,10 +302,10 @@ struct S3Options {
 };
 
 struct LakeOptions {
-  std::string
-      catalog_conninfo;   // libpq keywords or URL of the PostgreSQL database; may hold a password
-  std::string data_path;  // absolute directory or s3://bucket/prefix
-  std::optional<S3Options> s3;  // secret for data_path
+  std::string catalog_conninfo;  // libpq keywords or URL of the PostgreSQL database; may hold a
+                                 // password
+  std::string data_path;         // absolute directory or s3://bucket/prefix
+  std::optional<S3Options> s3;   // secret for data_path
   bool read_only = false;
 };
 

@@ -30,12 +30,14 @@ struct LakeTable {
   TableName name;
   std::string path;  // directory of its files, absolute or s3://…, with a slash at the end
   std::vector<LakeColumn> columns;
+  bool plain = true;  // false: somebody else's table with column types that we do not write (shown
+                      // as varchar)
 };
 
 /// Bounds are texts as DuckLake stores them; absent: unknown, nothing is pruned by them.
 struct ColumnStats {
   std::int64_t column_id = 0;
-  std::int64_t value_count = 0;  // NULLs included
+  std::int64_t value_count = 0;  // NULLs not included, as the extension counts
   std::int64_t null_count = 0;
   std::int64_t size_bytes = 0;
   std::optional<std::string> min;
@@ -88,11 +90,11 @@ struct TableCommit {
   std::int64_t table_id = 0;
   std::vector<DataFile> add;
   std::vector<DeleteUpdate> deletes;
-  std::vector<std::int64_t>
-      end_files;  // data files that end, with their delete files (compaction, a tail rewritten)
-  bool replace_all = false;          // all files live until now end (TRUNCATE, replacement)
-  std::int64_t live_rows_delta = 0;  // for the caller's records; not stored in DuckLake's tables
-  bool compaction = false;           // the table's rows stay the same: marts need not run
+  std::vector<std::int64_t> end_files;  // data files that end, with their delete files (compaction,
+                                        // a tail rewritten)
+  bool replace_all = false;             // all files live until now end (TRUNCATE, replacement)
+  std::int64_t live_rows_delta = 0;     // for the caller's records; not stored in DuckLake's tables
+  bool compaction = false;              // the table's rows stay the same: marts need not run
 };
 
 struct CommitRequest {
@@ -145,6 +147,9 @@ class Lake {
   Status drop_table(const TableName& name);
   /// Also across schemas. An existing `to` is dropped first.
   Status rename_table(const TableName& from, const TableName& to);
+  /// Drops the table if it is there and creates it anew and empty, in one snapshot: when
+  /// upsert_table() cannot follow.
+  Result<LakeTable> recreate_table(const TableName& name, const std::vector<Column>& columns);
 
   /// Writes rows into one new file; `selection` empty: all rows. Columns are matched by name; a
   /// table column that the batch lacks is NULL; values are cast when types differ. Error{invalid}
@@ -152,6 +157,10 @@ class Lake {
   Result<DataFile> write_rows(const LakeTable& table, const RowBatch& batch,
                               std::span<const std::uint32_t> selection);
   Result<DataFile> write_rows(const LakeTable& table, std::span<const RowsPart> parts);
+  /// The columns that a table for this SELECT has in the lake: what it yields, as types that files
+  /// hold exactly (HUGEINT becomes DECIMAL(38,0); lists, structures and other types without a
+  /// counterpart become text).
+  static Result<std::vector<Column>> columns_of(Session& session, const std::string& select);
   /// Runs `select` on `session` (an engine with the lake attached) into new files. Its columns are
   /// the table's, in order, cast when types differ. No rows: no files.
   Result<std::vector<DataFile>> write_query(const LakeTable& table, Session& session,

@@ -27,12 +27,21 @@ Code classify(std::string_view sqlstate) {
 }
 
 tl::unexpected<Error> failure(PGconn* connection, PGresult* result) {
-  const std::string text = trimmed(result ? PQresultErrorMessage(result) : PQerrorMessage(connection));
+  const std::string text =
+      trimmed(result ? PQresultErrorMessage(result) : PQerrorMessage(connection));
   if (PQstatus(connection) != CONNECTION_OK) {
     return fail(Code::unavailable, "The connection to PostgreSQL was lost.", text);
   }
   const char* state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   return fail(classify(state ? state : "XX000"), "PostgreSQL refused a statement.", text);
+}
+
+bool send_prepared(PGconn* handle, const Statement& statement) {
+  std::vector<const char*> values;
+  values.reserve(statement.params.size());
+  for (const Param& param : statement.params) values.push_back(param ? param->c_str() : nullptr);
+  return PQsendQueryPrepared(handle, statement.name, static_cast<int>(values.size()), values.data(),
+                             nullptr, nullptr, 0) == 1;
 }
 
 bool succeeded(PGresult* result) {
@@ -64,9 +73,11 @@ Result<Connection> Connection::open(const std::string& conninfo) {
   if (PQstatus(handle) != CONNECTION_OK) {
     const std::string text = trimmed(PQerrorMessage(handle));
     const bool refused = text.find("authentication failed") != std::string::npos;
-    return fail(refused ? Code::unauthenticated : Code::unavailable, "PostgreSQL cannot be reached.", text);
+    return fail(refused ? Code::unauthenticated : Code::unavailable,
+                "PostgreSQL cannot be reached.", text);
   }
-  PQsetNoticeReceiver(handle, [](void*, const PGresult*) {}, nullptr);
+  PQsetNoticeReceiver(
+      handle, [](void*, const PGresult*) {}, nullptr);
   return connection;
 }
 
@@ -74,8 +85,8 @@ Result<Rows> Connection::query(const std::string& sql, const std::vector<Param>&
   std::vector<const char*> values;
   values.reserve(params.size());
   for (const Param& param : params) values.push_back(param ? param->c_str() : nullptr);
-  PGresult* result = PQexecParams(handle_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                                  values.data(), nullptr, nullptr, 0);
+  PGresult* result = PQexecParams(handle_.get(), sql.c_str(), static_cast<int>(values.size()),
+                                  nullptr, values.data(), nullptr, nullptr, 0);
   Rows rows(result);
   if (!succeeded(result)) return failure(handle_.get(), result);
   return rows;
@@ -86,6 +97,42 @@ Status Connection::script(const std::string& sql) {
   Rows rows(result);
   if (!succeeded(result)) return failure(handle_.get(), result);
   return {};
+}
+
+Result<std::vector<Rows>> Connection::pipeline(std::span<const Statement> statements) {
+  PGconn* handle = handle_.get();
+  if (PQenterPipelineMode(handle) != 1) return failure(handle, nullptr);
+  std::vector<const char*> answers;  // what a PREPARE prepares; nullptr: a statement's result
+  bool sent = true;
+  for (const Statement& statement : statements) {
+    if (!prepared_.contains(statement.name)) {
+      sent = sent && PQsendPrepare(handle, statement.name, statement.sql, 0, nullptr) == 1;
+      answers.push_back(statement.name);
+    }
+    sent = sent && send_prepared(handle, statement);
+    answers.push_back(nullptr);
+  }
+  sent = sent && PQpipelineSync(handle) == 1;
+  std::optional<Error> error;
+  std::vector<Rows> out;
+  for (std::size_t n = 0; sent && n < answers.size(); ++n) {
+    PGresult* result = PQgetResult(handle);
+    Rows rows(result);
+    if (result == nullptr || !succeeded(result)) {
+      if (!error) error = std::move(failure(handle, result)).value();
+    } else if (answers[n] != nullptr) {
+      prepared_.insert(answers[n]);  // stays so, whatever becomes of the transaction
+    } else {
+      out.push_back(std::move(rows));
+    }
+    while (PGresult* more = PQgetResult(handle)) PQclear(more);  // the end of this answer
+  }
+  if (sent) PQclear(PQgetResult(handle));  // of the synchronisation
+  if (!sent && !error) error = std::move(failure(handle, nullptr)).value();
+  if (PQexitPipelineMode(handle) != 1 && !error)
+    error = std::move(failure(handle, nullptr)).value();
+  if (error) return fail(std::move(*error));
+  return out;
 }
 
 Status Connection::commit() {
@@ -116,8 +163,8 @@ Result<std::optional<Notification>> Connection::notification(std::chrono::millis
       PQfreemem(notify);
       return out;
     }
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return std::nullopt;
     pollfd descriptor{PQsocket(handle_.get()), POLLIN, 0};
     if (poll(&descriptor, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) {

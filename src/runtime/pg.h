@@ -7,6 +7,8 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +46,13 @@ struct Notification {
   std::string payload;
 };
 
+/// One step of Connection::pipeline(): prepared under `name` at its first use on a connection.
+struct Statement {
+  const char* name = "";
+  const char* sql = "";
+  std::vector<Param> params;
+};
+
 class Connection {
  public:
   /// `conninfo`: libpq keywords or URL. Error{unavailable|unauthenticated} without the password in its text.
@@ -54,6 +63,9 @@ class Connection {
   Result<Rows> query(const std::string& sql, const std::vector<Param>& params = {});
   /// Several statements without parameters in one round trip; stops at the first error.
   Status script(const std::string& sql);
+
+  /// Prepared statements in one round trip; the results in order. At the first error the rest is not carried out.
+  Result<std::vector<Rows>> pipeline(std::span<const Statement> statements);
 
   Status begin() { return script("begin"); }
   /// Error{in_doubt} when the connection is lost while waiting for the answer.
@@ -70,6 +82,7 @@ class Connection {
  private:
   explicit Connection(PGconn* handle) : handle_(handle, &PQfinish) {}
   std::unique_ptr<PGconn, decltype(&PQfinish)> handle_;
+  std::set<std::string> prepared_;
 };
 
 /// Runs `body(connection)` between BEGIN and COMMIT; rolls back when it returns an error.

@@ -1,4 +1,5 @@
-// The engine behind our types: values of every type, errors by class, prepared statements, interrupts.
+// The engine behind our types: values of every type, errors by class, prepared statements,
+// interrupts.
 #include "lake/engine.h"
 
 #include <gtest/gtest.h>
@@ -18,22 +19,48 @@ class EngineTest : public ::testing::Test {
 
 TEST_F(EngineTest, PrintsValuesLikeTheEngine) {
   // Every value twice: as our text and as the engine's own cast to text.
-  const char* values[] = {
-      "true", "-7::TINYINT", "300::SMALLINT", "170141183460469231731687303715884105727::HUGEINT",
-      "(-170141183460469231731687303715884105727-1)::HUGEINT",
-      "340282366920938463463374607431768211455::UHUGEINT", "18446744073709551615::UBIGINT",
-      "1.5::DECIMAL(4,2)", "-0.05::DECIMAL(9,2)", "123456789012.345::DECIMAL(18,3)",
-      "-99999999999999999999999999999999999999::DECIMAL(38,0)", "0.1::FLOAT", "1::DOUBLE",
-      "1e300::DOUBLE", "'nan'::DOUBLE", "'-inf'::FLOAT", "'text'", "'\\x00ab\\xFF'::BLOB",
-      "'0101101'::BIT", "DATE '2024-02-29'", "DATE '0001-01-01'", "DATE '0044-03-15 (BC)'",
-      "DATE 'infinity'", "DATE '1969-12-31'", "TIME '23:59:59.999999'", "TIME '00:00:00'",
-      "TIMESTAMP '1969-12-31 23:59:59.5'", "TIMESTAMP '2024-01-01 00:00:00'",
-      "TIMESTAMP_S '2024-01-01 01:02:03'", "TIMESTAMP_MS '2024-01-01 01:02:03.4'",
-      "TIMESTAMP_NS '2024-01-01 01:02:03.123456789'", "INTERVAL '1 year 2 months 3 days 04:05:06.7'",
-      "INTERVAL '-1 seconds'", "INTERVAL '0 seconds'",
-      "UUID '00112233-4455-6677-8899-aabbccddeeff'", "'b'::ENUM('a','b')", "[1,2,NULL]",
-      "{'a': 1, 'b': [2]}", "MAP {'k': 1, 'l': 2}", "[1,2]::INTEGER[2]", "'+05:30'::VARCHAR",
-      "TIMETZ '12:00:00+05:30'"};
+  const char* values[] = {"true",
+                          "-7::TINYINT",
+                          "300::SMALLINT",
+                          "170141183460469231731687303715884105727::HUGEINT",
+                          "(-170141183460469231731687303715884105727-1)::HUGEINT",
+                          "340282366920938463463374607431768211455::UHUGEINT",
+                          "18446744073709551615::UBIGINT",
+                          "1.5::DECIMAL(4,2)",
+                          "-0.05::DECIMAL(9,2)",
+                          "123456789012.345::DECIMAL(18,3)",
+                          "-99999999999999999999999999999999999999::DECIMAL(38,0)",
+                          "0.1::FLOAT",
+                          "1::DOUBLE",
+                          "1e300::DOUBLE",
+                          "'nan'::DOUBLE",
+                          "'-inf'::FLOAT",
+                          "'text'",
+                          "'\\x00ab\\xFF'::BLOB",
+                          "'0101101'::BIT",
+                          "DATE '2024-02-29'",
+                          "DATE '0001-01-01'",
+                          "DATE '0044-03-15 (BC)'",
+                          "DATE 'infinity'",
+                          "DATE '1969-12-31'",
+                          "TIME '23:59:59.999999'",
+                          "TIME '00:00:00'",
+                          "TIMESTAMP '1969-12-31 23:59:59.5'",
+                          "TIMESTAMP '2024-01-01 00:00:00'",
+                          "TIMESTAMP_S '2024-01-01 01:02:03'",
+                          "TIMESTAMP_MS '2024-01-01 01:02:03.4'",
+                          "TIMESTAMP_NS '2024-01-01 01:02:03.123456789'",
+                          "INTERVAL '1 year 2 months 3 days 04:05:06.7'",
+                          "INTERVAL '-1 seconds'",
+                          "INTERVAL '0 seconds'",
+                          "UUID '00112233-4455-6677-8899-aabbccddeeff'",
+                          "'b'::ENUM('a','b')",
+                          "[1,2,NULL]",
+                          "{'a': 1, 'b': [2]}",
+                          "MAP {'k': 1, 'l': 2}",
+                          "[1,2]::INTEGER[2]",
+                          "'+05:30'::VARCHAR",
+                          "TIMETZ '12:00:00+05:30'"};
   for (const char* value : values) {
     const auto rows = session.query(std::string("SELECT ") + value + ", (" + value + ")::VARCHAR");
     ASSERT_TRUE(rows) << value << ": " << describe(rows.error());
@@ -54,7 +81,8 @@ TEST_F(EngineTest, DescribesTypes) {
 }
 
 TEST_F(EngineTest, StreamsChunks) {
-  auto stream = session.stream("SELECT i, i::VARCHAR || '-a text longer than 12' FROM range(100000) t(i)");
+  auto stream =
+      session.stream("SELECT i, i::VARCHAR || '-a text longer than 12' FROM range(100000) t(i)");
   ASSERT_TRUE(stream);
   std::int64_t expected = 0;
   for (;;) {
@@ -78,7 +106,8 @@ TEST_F(EngineTest, ErrorsHaveClasses) {
   EXPECT_EQ(session.query("SELECT 'x'::INTEGER").error().code, Code::invalid);
   EXPECT_EQ(session.prepare("SELECT * FROM nowhere").error().code, Code::not_found);
   // An error in the middle of a stream.
-  auto stream = session.stream("SELECT CASE WHEN i = 99999 THEN error('x') ELSE i END FROM range(100000) t(i)");
+  auto stream = session.stream(
+      "SELECT CASE WHEN i = 99999 THEN error('x') ELSE i END FROM range(100000) t(i)");
   for (;;) {
     if (!stream) break;
     auto chunk = stream->next();
@@ -96,7 +125,8 @@ TEST_F(EngineTest, PreparesAndBinds) {
   EXPECT_EQ(prepared->columns()[0].type.id, TypeId::int32);
   EXPECT_EQ(prepared->kind(), StatementKind::select);
   for (int round = 0; round < 2; ++round) {
-    auto stream = prepared->execute({std::string("41"), std::monostate{}, Blob{std::string("\0x", 2)}});
+    auto stream =
+        prepared->execute({std::string("41"), std::monostate{}, Blob{std::string("\0x", 2)}});
     ASSERT_TRUE(stream);
     auto chunk = stream->next();
     ASSERT_TRUE(chunk && *chunk);
@@ -112,7 +142,8 @@ TEST_F(EngineTest, InterruptEndsAStatement) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     session.interrupt();
   });
-  const auto rows = session.query("SELECT sum(a.i * b.i) FROM range(1000000) a(i), range(1000000) b(i)");
+  const auto rows =
+      session.query("SELECT sum(a.i * b.i) FROM range(1000000) a(i), range(1000000) b(i)");
   ASSERT_FALSE(rows);
   EXPECT_EQ(rows.error().code, Code::cancelled);
 }

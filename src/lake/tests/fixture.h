@@ -1,4 +1,5 @@
-// An engine, a private PostgreSQL and a lake directory for the tests of this room and of those above it.
+// An engine, a private PostgreSQL and a lake directory for the tests of this room and of those
+// above it.
 #pragma once
 
 #include <cstdlib>
@@ -24,5 +25,23 @@ inline Engine open_engine() {
   CHECK(engine.has_value());
   return std::move(*engine);
 }
+
+/// A lake of its own for one test.
+class PrivateLake {
+ public:
+  PrivateLake() : engine(open_engine()) {
+    options.lake.catalog_conninfo = postgres.conninfo();
+    options.lake.data_path = postgres.directory() + "/lake";
+    const Status attached = attach_lake(engine, options.lake);
+    CHECK(attached.has_value());
+    lake = std::move(Lake::open(engine, options).value());
+  }
+  Session session() { return engine.connect().value(); }
+
+  minato::testing::PrivatePostgres postgres;
+  Engine engine;
+  WriterOptions options;
+  std::unique_ptr<Lake> lake;
+};
 
 }  // namespace minato::lake::testing

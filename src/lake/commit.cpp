@@ -1,0 +1,135 @@
+// The commit: one snapshot of the catalogue and our own records in one PostgreSQL transaction,
+// after the DuckLake 1.0 specification. Three round trips whatever the number of tables: read
+// state, write rows, COMMIT.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "lake/commit_rows.h"
+#include "lake/lake_impl.h"
+
+namespace minato::lake {
+namespace {
+
+std::string make_token() {
+  std::random_device random;
+  char text[24];
+  std::snprintf(text, sizeof text, "minato %08x%08x", random(), random());
+  return text;
+}
+
+/// What a caller gets wrong is a mistake of ours, not of the data.
+void check_request(const CommitRequest& request) {
+  std::set<std::int64_t> tables;
+  for (const TableCommit& table : request.tables) {
+    CHECK(tables.insert(table.table_id).second);
+    std::set<std::int64_t> touched(table.end_files.begin(), table.end_files.end());
+    CHECK(touched.size() == table.end_files.size());
+    for (const DeleteUpdate& update : table.deletes) {
+      if (update.data_file_id) {
+        CHECK(!table.replace_all && touched.insert(*update.data_file_id).second);
+      } else {
+        CHECK(update.add_index < table.add.size());
+      }
+    }
+  }
+}
+
+Status sync_request(const CommitRequest& request) {
+  std::vector<std::string> paths;
+  for (const TableCommit& table : request.tables) {
+    for (const DataFile& file : table.add) paths.push_back(file.path);
+    for (const DeleteUpdate& update : table.deletes) paths.push_back(update.file.path);
+  }
+  return sync_files(paths);
+}
+
+/// A statement failed because somebody else's snapshot came first: the same commit succeeds when it
+/// is tried again.
+bool snapshot_clash(const Error& error) {
+  return error.code == Code::conflict &&
+         error.detail.find("ducklake_snapshot") != std::string::npos;
+}
+
+struct Attempt {
+  Committed committed;
+  std::int64_t base = 0;  // the newest snapshot before
+};
+
+/// Everything up to COMMIT, in the connection's open transaction.
+Status write_commit(pg::Connection& connection, const CommitRequest& request,
+                    const std::string& data_path, const std::string& token, Attempt& attempt) {
+  TRY_ASSIGN(const CatalogueState state, read_state(connection, request, data_path));
+  attempt.base = state.snapshot_id;
+  TRY_ASSIGN(attempt.committed, write_rows_of(connection, request, state, token));
+  if (request.with) TRY(request.with(connection, attempt.committed.snapshot_id));
+  return failpoint("lake.before_commit");
+}
+
+/// The answer to COMMIT was lost. The server ends the old transaction one way or the other; it
+/// holds the lock until then, so who gets the lock next sees how it ended.
+Result<bool> happened(Pool<pg::Connection>& connections, const Attempt& attempt,
+                      const std::string& token) {
+  for (int tries = 0;; ++tries) {
+    const auto asked = [&]() -> Result<bool> {
+      TRY_ASSIGN(auto connection, connections.take());
+      TRY(connection->begin());
+      TRY(connection->query("select pg_advisory_xact_lock($1::bigint)",
+                            {std::to_string(kCommitLock)}));
+      TRY_ASSIGN(const pg::Rows found,
+                 connection->query("select 1 from ducklake.ducklake_snapshot_changes where "
+                                   "snapshot_id > $1::bigint and author = $2::text",
+                                   {std::to_string(attempt.base), token}));
+      connection->rollback();
+      return found.size() > 0;
+    }();
+    if (asked || tries >= 150) return asked;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+}
+
+}  // namespace
+
+Result<Committed> Lake::commit(const CommitRequest& request) {
+  check_request(request);
+  TRY(failpoint("lake.before_sync"));
+  if (impl_->on_disk()) TRY(sync_request(request));
+  const std::string token = make_token();
+  for (int tries = 1;; ++tries) {
+    TRY(failpoint("lake.before_begin"));
+    TRY_ASSIGN(auto connection, impl_->connections.take());
+    Attempt attempt;
+    Status status = write_commit(*connection, request, impl_->data_path, token, attempt);
+    if (!status) {
+      connection->rollback();
+      if (snapshot_clash(status.error()) && tries < impl_->options.commit_attempts_max) continue;
+      return fail(std::move(status).error());
+    }
+    status = connection->commit();
+    if (status && !failpoint("lake.answer_lost")) {
+      ::shutdown(PQsocket(connection->handle()), SHUT_RDWR);
+      connection->rollback();  // notices
+      status = fail(Code::in_doubt, "The answer to COMMIT was lost, for a test.");
+    }
+    if (!status && status.error().code == Code::in_doubt) {
+      Result<bool> yes = happened(impl_->connections, attempt, token);
+      log::warn("commit in doubt",
+                {{"resolved", yes.has_value()}, {"happened", yes.value_or(false)}});
+      if (!yes) return fail(std::move(status).error());
+      if (*yes)
+        status = {};
+      else if (tries < impl_->options.commit_attempts_max)
+        continue;
+    }
+    if (!status) return fail(std::move(status).error());
+    TRY(failpoint("lake.after_commit"));
+    return std::move(attempt.committed);
+  }
+}
+
+}  // namespace minato::lake

@@ -1,0 +1,280 @@
+// Writing files: rows from memory, rows from a query, positions of deleted rows. Nothing here
+// becomes visible.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "base/failpoint.h"
+#include "lake/lake_impl.h"
+#include "lake/rows_function.h"
+#include "lake/stats.h"
+
+namespace minato::lake {
+namespace {
+
+// Iceberg's reserved field ids of position delete files; the extension finds the columns by name.
+constexpr const char* kDeleteFieldIds = "{file_path: 2147483546, pos: 2147483545}";
+
+/// Ordered by time, unique over processes: 48 bits of milliseconds, 80 random bits.
+std::string unique_name() {
+  static constexpr char kHex[] = "0123456789abcdef";
+  thread_local std::mt19937_64 random{std::random_device{}() * 0x9e3779b97f4a7c15ULL ^
+                                      std::random_device{}()};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const std::uint64_t low = random();
+  std::string out;
+  for (int n = 44; n >= 0; n -= 4) out += kHex[ms >> n & 15];
+  out += '-';
+  const std::uint64_t more = random();
+  for (int n = 12; n >= 0; n -= 4) out += kHex[more >> n & 15];
+  for (int n = 60; n >= 0; n -= 4) out += kHex[low >> n & 15];
+  return out;
+}
+
+/// What `select` must yield for the table: its columns in order, with its types.
+std::string cast_columns(const LakeTable& table, const RowBatch& batch, Status& status) {
+  std::string out;
+  std::size_t found = 0;
+  for (const LakeColumn& column : table.columns) {
+    const std::string name = quote_identifier(column.column.name);
+    const Column* given = nullptr;
+    for (const Column& candidate : batch.schema->columns) {
+      if (candidate.name == column.column.name) given = &candidate;
+    }
+    if (!out.empty()) out += ", ";
+    const std::string type = engine_type(column);
+    if (given == nullptr) {
+      out += "NULL::" + type + " AS " + name;
+    } else if (sql_name(given->type) == type) {
+      out += name;
+    } else {
+      out += "CAST(" + name + " AS " + type + ") AS " + name;
+    }
+    found += given != nullptr ? 1 : 0;
+  }
+  if (found != batch.schema->columns.size()) {
+    status = fail(Code::invalid, "The rows have columns that " + display(table.name) +
+                                     " does not have in the lake.");
+  }
+  return out;
+}
+
+Result<std::vector<DataFile>> read_written(const LakeTable& table, Session& session,
+                                           const std::string& copy) {
+  TRY_ASSIGN(const Rows written, session.query(copy));
+  std::vector<DataFile> files;
+  for (const Chunk& chunk : written.chunks()) {
+    for (std::size_t row = 0; row < chunk.rows(); ++row) {
+      TRY_ASSIGN(DataFile file, parse_written_file(table, chunk, row));
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
+
+std::string copy_options(const LakeTable& table, const std::string& compression) {
+  return " (FORMAT parquet, FIELD_IDS " + field_ids(table) + ", COMPRESSION " + compression +
+         ", RETURN_STATS, USE_TMP_FILE false";
+}
+
+/// A type of the engine as one that files hold exactly.
+ColumnType stored_type(const Type& type) {
+  switch (type.id) {
+    case TypeId::boolean:
+      return {TypeKind::boolean};
+    case TypeId::int8:
+      return {TypeKind::int8};
+    case TypeId::int16:
+      return {TypeKind::int16};
+    case TypeId::int32:
+    case TypeId::null:
+      return {TypeKind::int32};
+    case TypeId::int64:
+      return {TypeKind::int64};
+    case TypeId::uint8:
+      return {TypeKind::uint8};
+    case TypeId::uint16:
+      return {TypeKind::uint16};
+    case TypeId::uint32:
+      return {TypeKind::uint32};
+    case TypeId::uint64:
+      return {TypeKind::uint64};
+    case TypeId::int128:
+    case TypeId::uint128:
+      return {TypeKind::decimal, 38, 0};
+    case TypeId::float32:
+      return {TypeKind::float32};
+    case TypeId::float64:
+      return {TypeKind::float64};
+    case TypeId::decimal:
+      return {TypeKind::decimal, type.precision, type.scale};
+    case TypeId::blob:
+      return {TypeKind::blob};
+    case TypeId::date:
+      return {TypeKind::date};
+    case TypeId::time:
+    case TypeId::time_ns:
+      return {TypeKind::time};
+    case TypeId::timestamp_s:
+    case TypeId::timestamp_ms:
+    case TypeId::timestamp:
+    case TypeId::timestamp_ns:
+      return {TypeKind::timestamp};
+    case TypeId::timestamptz:
+      return {TypeKind::timestamptz};
+    default:
+      return {TypeKind::varchar};
+  }
+}
+
+Status sync_path(const std::string& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (descriptor < 0) {
+    return fail(Code::unavailable, "A written file cannot be opened to sync it.", path);
+  }
+  const bool done = ::fsync(descriptor) == 0;
+  ::close(descriptor);
+  if (done) return {};
+  return fail(Code::exhausted, "A written file could not be brought to the disk.", path);
+}
+
+}  // namespace
+
+std::string engine_type(const LakeColumn& column) { return sql_name(column.column.type); }
+
+std::string field_ids(const LakeTable& table) {
+  std::string out = "{";
+  for (const LakeColumn& column : table.columns) {
+    if (out.size() > 1) out += ", ";
+    out += quote_identifier(column.column.name) + ": " + std::to_string(column.column_id);
+  }
+  return out + "}";
+}
+
+Result<std::string> new_path(const LakeTable& table, bool on_disk, std::string_view suffix) {
+  if (on_disk) {
+    std::error_code error;
+    std::filesystem::create_directories(table.path, error);
+    if (error) {
+      return fail(Code::unavailable, "The lake's directory " + table.path +
+                                         " cannot be made: " + error.message() + ".");
+    }
+  }
+  return table.path + "minato-" + unique_name() + std::string(suffix);
+}
+
+Status sync_files(const std::vector<std::string>& paths) {
+  std::set<std::string> directories;
+  for (const std::string& path : paths) {
+    TRY(sync_path(path, O_RDONLY));
+    directories.insert(std::filesystem::path(path).parent_path());
+  }
+  for (const std::string& directory : directories)
+    TRY(sync_path(directory, O_RDONLY | O_DIRECTORY));
+  return {};
+}
+
+Result<DataFile> Lake::write_rows(const LakeTable& table, const RowBatch& batch,
+                                  std::span<const std::uint32_t> selection) {
+  const RowsPart part{&batch, selection};
+  return write_rows(table, std::span(&part, 1));
+}
+
+Result<DataFile> Lake::write_rows(const LakeTable& table, std::span<const RowsPart> parts) {
+  CHECK(!parts.empty());
+  Status status;
+  const std::string columns = cast_columns(table, *parts.front().batch, status);
+  TRY(status);
+  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
+  TRY(failpoint("lake.file_write"));
+  const LentRows lent(parts);
+  TRY_ASSIGN(auto session, impl_->sessions.take());
+  TRY_ASSIGN(std::vector<DataFile> files,
+             read_written(table, *session,
+                          "COPY (SELECT " + columns + " FROM minato_rows(" + lent.id() + ")) TO " +
+                              quote_literal(path) +
+                              copy_options(table, impl_->options.compression) + ")"));
+  CHECK(files.size() == 1);
+  std::size_t rows = 0;
+  for (const RowsPart& part : parts) {
+    rows += part.selection.empty() ? part.batch->rows() : part.selection.size();
+  }
+  CHECK(files.front().record_count == rows);
+  TRY(failpoint("lake.file_written"));
+  return std::move(files.front());
+}
+
+Result<std::vector<Column>> Lake::columns_of(Session& session, const std::string& select) {
+  TRY_ASSIGN(const Prepared prepared, session.prepare(select));
+  if (prepared.kind() != StatementKind::select) {
+    return fail(Code::invalid, "This is not a SELECT.");
+  }
+  std::vector<Column> columns;
+  for (const ResultColumn& column : prepared.columns()) {
+    columns.push_back({column.name, stored_type(column.type), true, ""});
+  }
+  return columns;
+}
+
+Result<std::vector<DataFile>> Lake::write_query(const LakeTable& table, Session& session,
+                                                const std::string& select) {
+  std::string columns;
+  std::string aliases;
+  for (std::size_t n = 0; n < table.columns.size(); ++n) {
+    const std::string name = quote_identifier(table.columns[n].column.name);
+    const std::string alias = "c" + std::to_string(n + 1);
+    if (n > 0) {
+      columns += ", ";
+      aliases += ", ";
+    }
+    columns += "CAST(" + alias + " AS " + engine_type(table.columns[n]) + ") AS " + name;
+    aliases += alias;
+  }
+  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
+  TRY_ASSIGN(std::vector<DataFile> files,
+             read_written(table, session,
+                          "COPY (SELECT " + columns + " FROM (" + select + "\n) q(" + aliases +
+                              ")) TO " + quote_literal(path) +
+                              copy_options(table, impl_->options.compression) + ")"));
+  if (files.size() == 1 && files.front().record_count == 0) {
+    discard({files.front().path});
+    files.clear();
+  }
+  return files;
+}
+
+Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string& data_file_path,
+                                       std::span<const std::uint32_t> positions) {
+  CHECK(!positions.empty());
+  for (std::size_t n = 1; n < positions.size(); ++n) CHECK(positions[n - 1] < positions[n]);
+  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), "-delete.parquet"));
+  TRY(failpoint("lake.delete_file_write"));
+  const LentPositions lent(positions);
+  TRY_ASSIGN(auto session, impl_->sessions.take());
+  LakeTable none;
+  TRY_ASSIGN(const std::vector<DataFile> files,
+             read_written(none, *session,
+                          "COPY (SELECT " + quote_literal(data_file_path) +
+                              " AS file_path, pos FROM minato_positions(" + lent.id() + ")) TO " +
+                              quote_literal(path) + " (FORMAT parquet, FIELD_IDS " +
+                              kDeleteFieldIds + ", RETURN_STATS, USE_TMP_FILE false)"));
+  CHECK(files.size() == 1 && files.front().record_count == positions.size());
+  return DeleteFile{path, files[0].record_count, files[0].file_size_bytes, files[0].footer_size};
+}
+
+void Lake::discard(const std::vector<std::string>& paths) {
+  if (!impl_->on_disk()) return;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+}
+
+}  // namespace minato::lake
