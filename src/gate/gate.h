@@ -18,8 +18,8 @@ namespace minato::gate {
 struct GateOptions {
   std::string listen = "127.0.0.1";
   std::uint16_t port = 5439;
-  std::filesystem::path
-      certificate_file;  // PEM, with key_file: TLS is offered; both empty: it is not
+  std::filesystem::path certificate_file;  // PEM, with key_file: TLS is offered; both empty: it is
+                                           // not
   std::filesystem::path key_file;
 
   // The lake: catalogue (libpq keywords of the SELECT-only role minato_reader, with password) and

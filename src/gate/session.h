@@ -1,0 +1,78 @@
+// One client's connection: login, then its conversation. Lives on the event loop; the engine's part
+// on the pool.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "access/scram.h"
+#include "gate/conversation.h"
+#include "gate/hub.h"
+#include "gate/transport.h"
+#include "wire/pgwire.h"
+
+namespace minato::gate {
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Session(Hub& hub, asio::ip::tcp::socket socket, std::uint32_t process);
+
+  /// From the first packet to the end of the connection.
+  asio::awaitable<void> run();
+
+  /// Deadlines and insistent interrupts; called every few ten milliseconds. True while a statement
+  /// runs.
+  bool tick(Clock::time_point now);
+  /// Ends the running statement, when `secret` fits.
+  void cancel(std::string_view secret);
+  /// Ends the session with a last word to the client.
+  void shut_down();
+
+ private:
+  enum class Phase { login, reading, working, writing };
+
+  asio::awaitable<bool> log_in();
+  asio::awaitable<std::optional<wire::pgwire::Startup>> start_up();
+  asio::awaitable<bool> encryption(bool tls_asked);
+  asio::awaitable<bool> authenticate(const std::string& account);
+  asio::awaitable<std::optional<access::Credentials>> look_up(const std::string& account);
+  asio::awaitable<std::optional<std::string>> sasl_message();
+  asio::awaitable<bool> open_conversation(Conversation::Client client);
+  asio::awaitable<void> converse();
+  asio::awaitable<bool> read_more();
+  asio::awaitable<bool> flush();
+  asio::awaitable<void> refuse(std::string sqlstate, std::string message, std::string hint = {});
+  /// A whole message in the input, kept until used_ is added; nothing at the end of the connection.
+  asio::awaitable<std::optional<wire::pgwire::Frame>> next_message(bool startup);
+  asio::awaitable<Step> advance();
+  asio::awaitable<void> on_pool(Pool& pool, std::function<void()> work);
+  void interrupt(Interruption reason, Clock::time_point now);
+  std::chrono::milliseconds idle_limit() const;
+
+  Hub& hub_;
+  Transport transport_;
+  std::uint32_t process_;
+  std::string secret_;
+  std::string input_;
+  std::string output_;
+  std::unique_ptr<Conversation> conversation_;
+  bool counted_ = false;  // in hub_.logged_in
+
+  Phase phase_ = Phase::login;
+  Clock::time_point deadline_;  // of the phase
+  std::optional<Clock::time_point> statement_deadline_;
+  bool statement_ = false;  // between the first step and ReadyForQuery
+  Interruption wanted_ = Interruption::none;
+  Clock::time_point wanted_since_;
+  bool ending_ = false;  // shut_down() or idle too long
+  std::string last_state_, last_words_;
+};
+
+}  // namespace minato::gate
