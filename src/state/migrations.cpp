@@ -204,7 +204,7 @@ int schema_version() { return static_cast<int>(migrations.size()); }
 
 Status migrate(pg::Connection& connection) {
   TRY(connection.query(std::string("select pg_advisory_lock(") + lock_key + ")"));
-  const Status status = migrate_locked(connection);
+  Status status = migrate_locked(connection);
   // A lost connection has released the lock.
   (void)connection.query(std::string("select pg_advisory_unlock(") + lock_key + ")");
   return status;
