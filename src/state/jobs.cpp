@@ -117,6 +117,18 @@ Status complete(pg::Connection& connection, const Job& job) {
       1, Code::conflict, "This run lost its job to another worker.");
 }
 
+Status give_back(pg::Connection& connection, const Job& job) {
+  TRY(connection.query(
+      "with back as (update minato.job set state = 'queued', started_at = null, worker = '', "
+      "attempt = attempt - 1 where id = $1::bigint and attempt = $2::int and state = 'running' "
+      "returning schema_name, name), "
+      "marked as (update minato.mart m set state = 'queued', why = 'waits for a free worker' "
+      "from back b where m.schema_name = b.schema_name and m.mart_name = b.name) "
+      "select pg_notify('minato_job', 'queued') from back",
+      {param(job.id), param(std::int64_t{job.attempt})}));
+  return release(connection, job);
+}
+
 Result<std::vector<Job>> jobs(pg::Connection& connection) {
   TRY_ASSIGN(const pg::Rows rows, connection.query("select " + std::string(columns) +
                                                    " from minato.job j order by j.id"));

@@ -43,6 +43,8 @@ Status enqueue(pg::Connection& connection, const std::vector<NewJob>& jobs);
 Result<std::optional<Job>> claim(pg::Connection& connection, const std::string& worker);
 /// After the job has left the table: the session lets go of it. Not within a transaction.
 Status release(pg::Connection& connection, const Job& job);
+/// Back to the queue, as if it had not been claimed: the worker stops. The session lets go of it.
+Status give_back(pg::Connection& connection, const Job& job);
 /// Takes the job out of the queue, in the transaction that makes its results visible.
 /// Error{conflict} when it was given to another worker meanwhile.
 Status complete(pg::Connection& connection, const Job& job);

@@ -209,6 +209,11 @@ Status mart_dropped(pg::Connection& connection, const Job& job) {
       connection.query("delete from minato.mart where schema_name = $1 and mart_name = $2 "
                        "and removed_at is not null",
                        {job.table.schema, job.table.name}));
+  // Its file came back while the table went: build it anew.
+  TRY(
+      connection.query("update minato.mart set built_hash = '', built_snapshot = null "
+                       "where schema_name = $1 and mart_name = $2",
+                       {job.table.schema, job.table.name}));
   TRY(connection.query("select pg_notify('minato_job', 'dropped')"));
   return {};
 }
