@@ -240,10 +240,8 @@ std::optional<state::MartPlan> Board::plan(const TableName& name, const Decision
   state::MartProgress& mart = found->second;
   state::MartPlan out{name, state::MartState::ok, "", "", {}};
   switch (decision.kind) {
-    case Decision::Kind::run:
-      return std::nullopt;
-    case Decision::Kind::nothing:
-      break;
+    case Decision::Kind::run: return std::nullopt;
+    case Decision::Kind::nothing: break;
     case Decision::Kind::wait: {
       const bool built = mart.built_snapshot && mart.hash == mart.built_hash;
       out.state = built ? state::MartState::ok : state::MartState::waiting;

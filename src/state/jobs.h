@@ -49,6 +49,10 @@ Status give_back(pg::Connection& connection, const Job& job);
 /// Error{conflict} when it was given to another worker meanwhile.
 Status complete(pg::Connection& connection, const Job& job);
 
+/// The lake snapshot that a running job reads; and the oldest of all, for maintenance to keep.
+Status note_snapshot(pg::Connection& connection, const Job& job, std::int64_t snapshot);
+Result<std::optional<std::int64_t>> oldest_snapshot_read(pg::Connection& connection);
+
 Result<std::vector<Job>> jobs(pg::Connection& connection);
 
 }  // namespace minato::state

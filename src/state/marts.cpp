@@ -202,6 +202,21 @@ Result<int> mart_failed(pg::Connection& connection, const MartRun& run, const st
   return rows.size() == 0 ? 0 : static_cast<int>(rows.integer(0, 0));
 }
 
+Result<int> mart_failures(pg::Connection& connection, const TableName& name) {
+  TRY_ASSIGN(const pg::Rows rows, connection.query("select failures from minato.mart where "
+                                                   "schema_name = $1 and mart_name = $2",
+                                                   {name.schema, name.name}));
+  return rows.size() == 0 ? 0 : static_cast<int>(rows.integer(0, 0));
+}
+
+Result<bool> mart_removed(pg::Connection& connection, const TableName& name) {
+  TRY_ASSIGN(const pg::Rows rows,
+             connection.query("select removed_at is not null from minato.mart where "
+                              "schema_name = $1 and mart_name = $2",
+                              {name.schema, name.name}));
+  return rows.size() == 0 || rows.boolean(0, 0);
+}
+
 Status mart_dropped(pg::Connection& connection, const Job& job) {
   TRY(complete(connection, job));
   TRY(remove_lake_table(connection, job.table));
