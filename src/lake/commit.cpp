@@ -93,6 +93,14 @@ Result<bool> happened(Pool<pg::Connection>& connections, const Attempt& attempt,
   }
 }
 
+/// The request's files have names in the catalogue now.
+void settle(PendingFiles& pending, const CommitRequest& request) {
+  for (const TableCommit& table : request.tables) {
+    for (const DataFile& file : table.add) pending.settle(file.path);
+    for (const DeleteUpdate& update : table.deletes) pending.settle(update.file.path);
+  }
+}
+
 }  // namespace
 
 Result<Committed> Lake::commit(const CommitRequest& request) {
@@ -127,6 +135,7 @@ Result<Committed> Lake::commit(const CommitRequest& request) {
         continue;
     }
     if (!status) return fail(std::move(status).error());
+    settle(impl_->pending, request);
     TRY(failpoint("lake.after_commit"));
     return std::move(attempt.committed);
   }

@@ -87,50 +87,31 @@ std::string copy_options(const LakeTable& table, const std::string& compression)
 /// A type of the engine as one that files hold exactly.
 ColumnType stored_type(const Type& type) {
   switch (type.id) {
-    case TypeId::boolean:
-      return {TypeKind::boolean};
-    case TypeId::int8:
-      return {TypeKind::int8};
-    case TypeId::int16:
-      return {TypeKind::int16};
+    case TypeId::boolean: return {TypeKind::boolean};
+    case TypeId::int8: return {TypeKind::int8};
+    case TypeId::int16: return {TypeKind::int16};
     case TypeId::int32:
-    case TypeId::null:
-      return {TypeKind::int32};
-    case TypeId::int64:
-      return {TypeKind::int64};
-    case TypeId::uint8:
-      return {TypeKind::uint8};
-    case TypeId::uint16:
-      return {TypeKind::uint16};
-    case TypeId::uint32:
-      return {TypeKind::uint32};
-    case TypeId::uint64:
-      return {TypeKind::uint64};
+    case TypeId::null: return {TypeKind::int32};
+    case TypeId::int64: return {TypeKind::int64};
+    case TypeId::uint8: return {TypeKind::uint8};
+    case TypeId::uint16: return {TypeKind::uint16};
+    case TypeId::uint32: return {TypeKind::uint32};
+    case TypeId::uint64: return {TypeKind::uint64};
     case TypeId::int128:
-    case TypeId::uint128:
-      return {TypeKind::decimal, 38, 0};
-    case TypeId::float32:
-      return {TypeKind::float32};
-    case TypeId::float64:
-      return {TypeKind::float64};
-    case TypeId::decimal:
-      return {TypeKind::decimal, type.precision, type.scale};
-    case TypeId::blob:
-      return {TypeKind::blob};
-    case TypeId::date:
-      return {TypeKind::date};
+    case TypeId::uint128: return {TypeKind::decimal, 38, 0};
+    case TypeId::float32: return {TypeKind::float32};
+    case TypeId::float64: return {TypeKind::float64};
+    case TypeId::decimal: return {TypeKind::decimal, type.precision, type.scale};
+    case TypeId::blob: return {TypeKind::blob};
+    case TypeId::date: return {TypeKind::date};
     case TypeId::time:
-    case TypeId::time_ns:
-      return {TypeKind::time};
+    case TypeId::time_ns: return {TypeKind::time};
     case TypeId::timestamp_s:
     case TypeId::timestamp_ms:
     case TypeId::timestamp:
-    case TypeId::timestamp_ns:
-      return {TypeKind::timestamp};
-    case TypeId::timestamptz:
-      return {TypeKind::timestamptz};
-    default:
-      return {TypeKind::varchar};
+    case TypeId::timestamp_ns: return {TypeKind::timestamp};
+    case TypeId::timestamptz: return {TypeKind::timestamptz};
+    default: return {TypeKind::varchar};
   }
 }
 
@@ -193,6 +174,7 @@ Result<DataFile> Lake::write_rows(const LakeTable& table, std::span<const RowsPa
   const std::string columns = cast_columns(table, *parts.front().batch, status);
   TRY(status);
   TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
+  impl_->pending.add(path);
   TRY(failpoint("lake.file_write"));
   const LentRows lent(parts);
   TRY_ASSIGN(auto session, impl_->sessions.take());
@@ -238,6 +220,7 @@ Result<std::vector<DataFile>> Lake::write_query(const LakeTable& table, Session&
     aliases += alias;
   }
   TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
+  impl_->pending.add(path);
   TRY_ASSIGN(std::vector<DataFile> files,
              read_written(table, session,
                           "COPY (SELECT " + columns + " FROM (" + select + "\n) q(" + aliases +
@@ -255,6 +238,7 @@ Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string
   CHECK(!positions.empty());
   for (std::size_t n = 1; n < positions.size(); ++n) CHECK(positions[n - 1] < positions[n]);
   TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), "-delete.parquet"));
+  impl_->pending.add(path);
   TRY(failpoint("lake.delete_file_write"));
   const LentPositions lent(positions);
   TRY_ASSIGN(auto session, impl_->sessions.take());
@@ -274,6 +258,7 @@ void Lake::discard(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
+    impl_->pending.settle(path);
   }
 }
 

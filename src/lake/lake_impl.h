@@ -2,6 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +19,30 @@ namespace minato::lake {
 inline constexpr std::int64_t kCommitLock = 0x6d696e61746f0001;
 /// One maintenance of the lake at a time.
 inline constexpr std::int64_t kMaintenanceLock = 0x6d696e61746f0002;
+
+/// Files that this process wrote and may still commit: clean-up must not take them for orphans. For
+/// a day, in case that whoever wrote them gave up.
+class PendingFiles {
+ public:
+  void add(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    since_[path] = std::chrono::steady_clock::now();
+  }
+  void settle(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    since_.erase(path);
+  }
+  bool contains(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    const auto limit = std::chrono::steady_clock::now() - std::chrono::hours(24);
+    std::erase_if(since_, [&](const auto& entry) { return entry.second < limit; });
+    return since_.contains(path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::chrono::steady_clock::time_point> since_;
+};
 
 struct Lake::Impl {
   Impl(Engine& lake_engine, WriterOptions writer_options)
@@ -36,6 +63,7 @@ struct Lake::Impl {
   std::string data_path;  // with a slash at the end
   Pool<Session> sessions;
   Pool<pg::Connection> connections;
+  PendingFiles pending;
 };
 
 /// `tables` of the newest snapshot; `where` restricts them (SQL over t: table, s: schema).
@@ -47,6 +75,9 @@ Result<std::vector<LakeTable>> read_tables(pg::Connection& connection, const std
 std::string engine_type(const LakeColumn& column);
 /// {"a": 1, "b": 2}
 std::string field_ids(const LakeTable& table);
+/// The columns as a Parquet schema by field id, named c<id>: renamed, widened and missing columns
+/// are put right by the reader.
+std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>& ids);
 /// A new file's path in the table's directory, which is created if need be.
 Result<std::string> new_path(const LakeTable& table, bool on_disk, std::string_view suffix);
 

@@ -7,20 +7,6 @@
 namespace minato::lake {
 namespace {
 
-/// The columns as a Parquet schema by field id: renamed, widened and missing columns are put right
-/// by the reader.
-std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>& ids) {
-  std::string out;
-  for (const std::int64_t id : ids) {
-    const auto found = std::ranges::find(table.columns, id, &LakeColumn::column_id);
-    CHECK(found != table.columns.end());
-    if (!out.empty()) out += ", ";
-    out += std::to_string(id) + ": {name: 'c" + std::to_string(id) + "', type: '" +
-           engine_type(*found) + "', default_value: NULL}";
-  }
-  return "MAP {" + out + "}";
-}
-
 std::vector<ColumnView> views(const LakeTable& table, const std::vector<std::int64_t>& ids,
                               const Chunk& chunk) {
   std::vector<ColumnView> out;
@@ -75,6 +61,19 @@ Status visit_live(const LiveFile& file, std::uint32_t first, std::span<const Col
 }
 
 }  // namespace
+
+/// by the reader.
+std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>& ids) {
+  std::string out;
+  for (const std::int64_t id : ids) {
+    const auto found = std::ranges::find(table.columns, id, &LakeColumn::column_id);
+    CHECK(found != table.columns.end());
+    if (!out.empty()) out += ", ";
+    out += std::to_string(id) + ": {name: 'c" + std::to_string(id) + "', type: '" +
+           engine_type(*found) + "', default_value: NULL}";
+  }
+  return "MAP {" + out + "}";
+}
 
 Result<std::vector<std::uint32_t>> Lake::read_deletes(const LiveDeletes& file) {
   TRY_ASSIGN(auto session, impl_->sessions.take());
