@@ -51,6 +51,22 @@ tl::unexpected<Error> refuse_verb(const std::string& verb) {
                   "and SHOW TABLES.");
 }
 
+/// What costs the engine much time before anything else could count it.
+Status check_length(std::string_view text, const FenceLimits& limits) {
+  TRY_ASSIGN(const auto tokens, scan(text));
+  std::size_t conditions = 0;
+  for (const auto& token : tokens) {
+    if (token.kind != TokenKind::word || token.text.size() > 3) continue;
+    const std::string word = fold(token.text);
+    if (word == "and" || word == "or") ++conditions;
+  }
+  if (conditions <= limits.conditions_max) return {};
+  return fail(Code::exhausted,
+              "The statement has " + std::to_string(conditions) + " conditions; at most " +
+                  std::to_string(limits.conditions_max) +
+                  " are taken. Use IN (…), or put the values into a table and join it.");
+}
+
 void strip_offsets(Json& node) {
   if (node.is_object()) node.erase("query_location");
   for (auto& child : node) {
@@ -123,7 +139,8 @@ Result<Checked> check(lake::Session& session, std::string_view text, const Fence
                                      " are taken. Put long lists into a table and join it.");
   }
   // From here on there is one text: what is checked is what is run.
-  TRY_ASSIGN(const std::string plain, with_plain_spaces(text));
+  TRY_ASSIGN(const std::string plain, plain_text(text));
+  TRY(check_length(plain, fence.limits));
   Checked out;
   TRY_ASSIGN(out.statement, recognise(plain));
   switch (out.statement.kind) {

@@ -52,9 +52,9 @@ TEST(Split, SaysWhereAQuoteWasLeftOpen) {
 }
 
 TEST(Scan, UnicodeSpacesBecomePlainOnes) {
-  EXPECT_EQ(*with_plain_spaces("SELECT\u3000'\u3000',\u00A0\"\u3000\""),
-            "SELECT   '\u3000',  \"\u3000\"");
-  EXPECT_EQ(*with_plain_spaces("SELECT 売上\u3000FROM 表"), "SELECT 売上   FROM 表");
+  EXPECT_EQ(*plain_text("SELECT\u3000'\u3000',\u00A0\"\u3000\""), "SELECT   '\u3000',  \"\u3000\"");
+  EXPECT_EQ(*plain_text("SELECT 売上\u3000FROM 表"), "SELECT 売上   FROM 表");
+  EXPECT_EQ(*plain_text("SELECT/*\n*/1 /* '/* */ */"), "SELECT  \n  1             ");
   EXPECT_EQ(display(place_of("あい\nう x", 10)), "line 2, column 2");
 }
 
