@@ -1,6 +1,5 @@
-// Goal: a row is the same value whether the snapshot read it, the binary log brought it, or a
-// client selects it; the stream has every transaction once, in order, over restarts of the source.
-// Method: a private MariaDB.
+// Goal: a row is the same value whether the snapshot read it, the binary log brought it, or a client selects it; the
+// stream has every transaction once, in order, over restarts of the source. Method: a private MariaDB.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -50,12 +49,11 @@ struct Mirror {
   std::vector<std::string> notes;  // schema changes and lost tables
 
   void take(const RowBatch& batch) {
-    for (std::size_t row = 0; row < batch.rows(); ++row)
-      tables[batch.schema->name].insert(line(batch, row));
+    for (std::size_t row = 0; row < batch.rows(); ++row) tables[batch.schema->name].insert(line(batch, row));
   }
   void take(const StreamBatch& piece) {
-    for (const SchemaChange& change : piece.ddl)
-      notes.push_back(std::to_string(static_cast<int>(change.kind)) + " " + display(change.table));
+    for (const SchemaChange& change : piece.ddl) notes.push_back(std::to_string(static_cast<int>(change.kind)) +
+                                                                 " " + display(change.table));
     for (const TableName& name : piece.lost) notes.push_back("lost " + display(name));
     for (const TableChanges& changes : piece.tables) {
       for (std::size_t row = 0; row < changes.ops.size(); ++row) {
@@ -79,16 +77,8 @@ struct Mirror {
     for (const auto& shape : *listed) names.push_back(shape->name);
     tables.clear();
     auto at = source.snapshot(
-        names,
-        [&](const std::vector<TableSchemaPtr>& opened) -> Status {
-          shapes = opened;
-          return {};
-        },
-        [&](RowBatch&& batch) -> Status {
-          take(batch);
-          return {};
-        },
-        {});
+        names, [&](const std::vector<TableSchemaPtr>& opened) -> Status { shapes = opened; return {}; },
+        [&](RowBatch&& batch) -> Status { take(batch); return {}; }, {});
     ASSERT_TRUE(at) << describe(at.error());
     position = *at;
   }
@@ -98,8 +88,7 @@ struct Mirror {
     ASSERT_TRUE(wanted) << describe(wanted.error());
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!source.covers(position, *wanted)) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline)
-          << position.text << " / " << wanted->text;
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << position.text << " / " << wanted->text;
       auto piece = source.next(milliseconds(500));
       ASSERT_TRUE(piece) << describe(piece.error());
       if (*piece) take(**piece);
@@ -123,18 +112,15 @@ class MysqlLive : public testing::Test {
 
 TEST_F(MysqlLive, rows_come_by_snapshot_and_stream) {
   fresh_database();
-  server().run(
-      {"CREATE TABLE shop.t (id INT PRIMARY KEY, name VARCHAR(100), at DATETIME(3), m "
-       "DECIMAL(12,2))",
-       "INSERT INTO shop.t SELECT seq, CONCAT('name ', seq), '2026-01-02 03:04:05.678', seq / 4 "
-       "FROM seq_1_to_1000"});
+  server().run({"CREATE TABLE shop.t (id INT PRIMARY KEY, name VARCHAR(100), at DATETIME(3), m DECIMAL(12,2))",
+                "INSERT INTO shop.t SELECT seq, CONCAT('name ', seq), '2026-01-02 03:04:05.678', seq / 4 "
+                "FROM seq_1_to_1000"});
   const auto source = make_mysql_source(server().options());
   Mirror mirror;
   mirror.snapshot(*source);
   EXPECT_EQ(mirror.tables[(TableName{"shop", "t"})].size(), 1000U);
   ASSERT_TRUE(source->start(mirror.position, mirror.shapes));
-  server().run({"UPDATE shop.t SET name = '長い名前です、とても長い' WHERE id % 3 = 0",
-                "DELETE FROM shop.t WHERE id > 900",
+  server().run({"UPDATE shop.t SET name = '長い名前です、とても長い' WHERE id % 3 = 0", "DELETE FROM shop.t WHERE id > 900",
                 "INSERT INTO shop.t VALUES (5000, NULL, NULL, -0.01)"});
   mirror.follow(*source);
   Mirror again;
@@ -151,8 +137,7 @@ TEST_F(MysqlLive, survives_restarts_of_the_source) {
   mirror.snapshot(*source);
   ASSERT_TRUE(source->start(mirror.position, mirror.shapes));
   for (int round = 0; round < 2; ++round) {
-    server().run({"INSERT INTO shop.t SELECT seq + " + std::to_string(round * 1000) +
-                      ", 'x' FROM seq_1_to_500",
+    server().run({"INSERT INTO shop.t SELECT seq + " + std::to_string(round * 1000) + ", 'x' FROM seq_1_to_500",
                   "FLUSH BINARY LOGS", "UPDATE shop.t SET s = 'y' WHERE id % 2 = 0"});
     mirror.follow(*source);
     server().stop(round == 1);
@@ -168,16 +153,13 @@ TEST_F(MysqlLive, survives_restarts_of_the_source) {
 /// Not a bound, a figure: rows per second from the log of a backlog into columns.
 TEST_F(MysqlLive, backlog_speed) {
   fresh_database();
-  server().run(
-      {"CREATE TABLE shop.t (id INT PRIMARY KEY, customer INT, name VARCHAR(40), note VARCHAR(60), "
-       "price DECIMAL(10,2), quantity INT, at DATETIME, changed TIMESTAMP)"});
+  server().run({"CREATE TABLE shop.t (id INT PRIMARY KEY, customer INT, name VARCHAR(40), note VARCHAR(60), "
+                "price DECIMAL(10,2), quantity INT, at DATETIME, changed TIMESTAMP)"});
   const auto source = make_mysql_source(server().options());
   Mirror mirror;
   mirror.snapshot(*source);
-  server().run(
-      {"INSERT INTO shop.t SELECT seq, seq % 1000, CONCAT('customer ', seq % 1000), 'a note of "
-       "some length', "
-       "seq / 7, seq % 9, NOW(), NOW() FROM seq_1_to_300000"});
+  server().run({"INSERT INTO shop.t SELECT seq, seq % 1000, CONCAT('customer ', seq % 1000), 'a note of some length', "
+                "seq / 7, seq % 9, NOW(), NOW() FROM seq_1_to_300000"});
   const auto wanted = source->current_position();
   const auto began = std::chrono::steady_clock::now();
   ASSERT_TRUE(source->start(mirror.position, mirror.shapes));
@@ -192,22 +174,15 @@ TEST_F(MysqlLive, backlog_speed) {
     bytes += (*piece)->bytes;
     reached = (*piece)->end;
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   EXPECT_EQ(rows, 300000U);
   std::printf("backlog: %.0f rows/s, %.0f MB/s\n", static_cast<double>(rows) / seconds,
               static_cast<double>(bytes) / seconds / 1e6);
   const auto snapshot_began = std::chrono::steady_clock::now();
   std::uint64_t read = 0;
-  ASSERT_TRUE(source->snapshot(
-      {{"shop", "t"}}, [](const auto&) -> Status { return {}; },
-      [&](RowBatch&& batch) -> Status {
-        read += batch.rows();
-        return {};
-      },
-      {}));
-  const double taken =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - snapshot_began).count();
+  ASSERT_TRUE(source->snapshot({{"shop", "t"}}, [](const auto&) -> Status { return {}; },
+                               [&](RowBatch&& batch) -> Status { read += batch.rows(); return {}; }, {}));
+  const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - snapshot_began).count();
   EXPECT_EQ(read, 300000U);
   std::printf("snapshot: %.0f rows/s\n", static_cast<double>(read) / taken);
 }
