@@ -1,8 +1,8 @@
 #include "marts/run.h"
 
 #include "base/failpoint.h"
-#include "base/log.h"
-#include "marts/columns.h"
+#include "lake/publish.h"
+#include "marts/definition.h"
 #include "marts/watchdog.h"
 #include "state/jobs.h"
 
@@ -44,6 +44,8 @@ class Written {
 };
 
 }  // namespace
+
+TableName next_table(const TableName& mart) { return {mart.schema, mart.name + next_suffix}; }
 
 std::string error_text(const Error& error) {
   const bool about_sql = error.code == Code::invalid || error.code == Code::not_found ||
@@ -91,9 +93,14 @@ Status Run::refresh(const state::MartDefinition& mart) {
   }
   TRY_ASSIGN(const MartColumns columns, mart_columns(described.columns()));
   TRY_ASSIGN(const lake::LakeTable table, prepare_table(mart.name, columns));
+  const Status status = fill(table, converted(columns, mart.sql));
+  if (!status && table.name != mart.name) (void)lake_.drop_table(table.name);
+  return status;
+}
+
+Status Run::fill(const lake::LakeTable& table, const std::string& select) {
   TRY(failpoint("mart.before_write"));
-  TRY_ASSIGN(std::vector<lake::DataFile> files,
-             lake_.write_query(table, session_, converted(columns, mart.sql)));
+  TRY_ASSIGN(std::vector<lake::DataFile> files, lake_.write_query(table, session_, select));
   TRY(failpoint("mart.after_write"));
   return commit(table, std::move(files));
 }
@@ -116,7 +123,7 @@ Result<lake::LakeTable> Run::prepare_table(const TableName& name, const MartColu
   TRY_ASSIGN(const std::optional<lake::LakeTable> known, lake_.find_table(name));
   if (known && same_columns(*known, columns)) return *known;
   TRY(failpoint("mart.before_create"));
-  TRY_ASSIGN(lake::LakeTable made, lake_.recreate_table(name, columns.columns));
+  TRY_ASSIGN(lake::LakeTable made, lake_.recreate_table(next_table(name), columns.columns));
   TRY(failpoint("mart.after_create"));
   return made;
 }
@@ -134,7 +141,9 @@ Status Run::commit(const lake::LakeTable& table, std::vector<lake::DataFile> fil
   change.add = std::move(files);
   change.replace_all = true;
   request.message = "mart " + display(record_.job.table);
-  request.with = [this](pg::Connection& connection, std::int64_t snapshot) -> Status {
+  request.with = [&](pg::Connection& connection, std::int64_t snapshot) -> Status {
+    const TableName& mart = record_.job.table;
+    if (table.name != mart) TRY(lake::publish_table(connection, snapshot, table, mart));
     TRY(failpoint("mart.in_commit"));
     return state::mart_succeeded(connection, record_, snapshot);
   };

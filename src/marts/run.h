@@ -9,6 +9,7 @@
 
 #include "lake/engine.h"
 #include "lake/writer.h"
+#include "marts/columns.h"
 #include "runtime/pg.h"
 #include "state/marts.h"
 
@@ -37,7 +38,8 @@ class Run {
  private:
   Status refresh(const state::MartDefinition& mart);
   Status open_snapshot(const TableName& mart);
-  Result<lake::LakeTable> prepare_table(const TableName& name, const struct MartColumns& columns);
+  Result<lake::LakeTable> prepare_table(const TableName& name, const MartColumns& columns);
+  Status fill(const lake::LakeTable& table, const std::string& select);
   Status commit(const lake::LakeTable& table, std::vector<lake::DataFile> files);
 
   pg::Connection& db_;
@@ -46,6 +48,10 @@ class Run {
   RunLimits limits_;
   state::MartRun record_;
 };
+
+/// Where a mart that is new, or has other columns than before, is built: readers see the old table
+/// until the new one has its rows.
+TableName next_table(const TableName& mart);
 
 /// What people are told: the engine's own words where they are about the mart's SQL.
 std::string error_text(const Error& error);

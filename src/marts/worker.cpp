@@ -165,6 +165,7 @@ class Worker::Impl {
   Status drop(Desk& desk, const state::Job& job) {
     TRY_ASSIGN(const bool removed, state::mart_removed(desk.db, job.table));
     if (removed) {
+      TRY(lake_.drop_table(next_table(job.table)));
       TRY(lake_.drop_table(job.table));
       TRY(failpoint("mart.after_drop"));
       TRY(pg::transaction(desk.db, [&](pg::Connection& c) { return state::mart_dropped(c, job); }));
