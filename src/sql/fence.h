@@ -57,4 +57,9 @@ struct Checked {
 /// inside a failed transaction.
 Result<Checked> check(lake::Session& session, std::string_view text, const Fence& fence);
 
+/// For a session that writes the types of parameters into the text: that `text` is `checked.text`
+/// but for casts around parameters ($1 → CAST($1 AS BIGINT)). An error (internal) means that it
+/// must not run.
+Status verify_casts(lake::Session& session, const Checked& checked, std::string_view text);
+
 }  // namespace minato::sql

@@ -65,7 +65,8 @@ class Scanner {
     }
     if (starts_word(c)) return word();
     if (is_digit(c)) {
-      while (continues_word(peek()) || peek() == '.') ++at_;
+      // A word may follow at once (1e5, 0x1F, 1$$text$$): it is scanned as one.
+      while (is_digit(peek()) || peek() == '_' || peek() == '.') ++at_;
       return TokenKind::number;
     }
     if (c == '$') return dollar();

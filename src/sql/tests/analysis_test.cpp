@@ -97,7 +97,8 @@ TEST_F(AnalysisTest, QueriesAreFoundEverywhere) {
     FROM n JOIN o ON (SELECT true FROM p), LATERAL (FROM q), (VALUES ((SELECT 1 FROM r))),
          range((SELECT 1 FROM s))
     WHERE (SELECT true FROM t) GROUP BY (SELECT 1 FROM u) HAVING (SELECT true FROM v)
-    QUALIFY (SELECT true FROM w) ORDER BY (SELECT 1 FROM x) LIMIT (SELECT 1 FROM y) OFFSET (SELECT 1 FROM z))";
+    QUALIFY (SELECT true FROM w) ORDER BY (SELECT 1 FROM x)
+    LIMIT (SELECT 1 FROM y) OFFSET (SELECT 1 FROM z))";
   std::vector<std::string> expected;
   for (char name = 'a'; name <= 'z'; ++name) expected.emplace_back(1, name);
   EXPECT_THAT(reads(text), ::testing::UnorderedElementsAreArray(expected));

@@ -50,12 +50,8 @@ class RandomQuery {
   std::string named(const Names& scope) {
     const std::string name = table_name(pick(6));
     switch (pick(4)) {
-      case 0:
-        reads_.insert(name);
-        return "s." + spelled(name);
-      case 1:
-        reads_.insert(name);
-        return "minato.s." + spelled(name);
+      case 0: reads_.insert(name); return "s." + spelled(name);
+      case 1: reads_.insert(name); return "minato.s." + spelled(name);
       case 2:
         if (!scope.empty())
           return spelled(scope[static_cast<std::size_t>(pick(static_cast<int>(scope.size())))]);
@@ -71,8 +67,7 @@ class RandomQuery {
     const int kind = depth > 3 || --budget_ < 0 ? 0 : pick(9);
     const std::string as = " AS " + alias();
     switch (kind) {
-      case 5:
-        return "(" + query(scope, depth + 1) + ")" + as;
+      case 5: return "(" + query(scope, depth + 1) + ")" + as;
       case 6:
         return "(SELECT 1 AS a, 2 AS b FROM (PIVOT (" + query(scope, depth + 1) +
                ") ON b IN (1, 2) USING sum(a)) LIMIT 2)" + as;
@@ -82,25 +77,20 @@ class RandomQuery {
       case 8:
         return "(SELECT n AS a, n AS b FROM range((SELECT count(*) FROM " + named(scope) +
                " LIMIT 1)) r(n) LIMIT 2)" + as;
-      default:
-        return named(scope) + as;
+      default: return named(scope) + as;
     }
   }
 
   std::string condition(const Names& scope, int depth) {
     const int kind = depth > 3 || --budget_ < 0 ? 0 : pick(6);
     switch (kind) {
-      case 1:
-        return "EXISTS (" + query(scope, depth + 1) + ")";
-      case 2:
-        return "1 IN (SELECT a FROM (" + query(scope, depth + 1) + "))";
-      case 3:
-        return "(SELECT max(a) FROM (" + query(scope, depth + 1) + ")) IS NOT NULL";
+      case 1: return "EXISTS (" + query(scope, depth + 1) + ")";
+      case 2: return "1 IN (SELECT a FROM (" + query(scope, depth + 1) + "))";
+      case 3: return "(SELECT max(a) FROM (" + query(scope, depth + 1) + ")) IS NOT NULL";
       case 4:
         return "NOT (CASE WHEN EXISTS (FROM " + named(scope) + ") THEN false ELSE " +
                condition(scope, depth + 1) + " END)";
-      default:
-        return "true";
+      default: return "true";
     }
   }
 
@@ -128,10 +118,8 @@ class RandomQuery {
         return "(" + body(scope, depth + 1) + ") " +
                one_of({"UNION", "UNION ALL", "EXCEPT", "INTERSECT", "UNION ALL BY NAME"}) + " (" +
                body(scope, depth + 1) + ")";
-      case 2:
-        return "FROM (" + query(scope, depth + 1) + ") SELECT a, b";
-      default:
-        return select(scope, depth);
+      case 2: return "FROM (" + query(scope, depth + 1) + ") SELECT a, b";
+      default: return select(scope, depth);
     }
   }
 
