@@ -173,22 +173,29 @@ Result<DataFile> Lake::write_rows(const LakeTable& table, std::span<const RowsPa
   Status status;
   const std::string columns = cast_columns(table, *parts.front().batch, status);
   TRY(status);
-  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
-  impl_->pending.add(path);
-  TRY(failpoint("lake.file_write"));
   const LentRows lent(parts);
   TRY_ASSIGN(auto session, impl_->sessions.take());
-  TRY_ASSIGN(std::vector<DataFile> files,
-             read_written(table, *session,
-                          "COPY (SELECT " + columns + " FROM minato_rows(" + lent.id() + ")) TO " +
-                              quote_literal(path) +
-                              copy_options(table, impl_->options.compression) + ")"));
-  CHECK(files.size() == 1);
+  TRY_ASSIGN(DataFile file,
+             write_one(*impl_, table, *session,
+                       "SELECT " + columns + " FROM minato_rows(" + lent.id() + ")"));
   std::size_t rows = 0;
   for (const RowsPart& part : parts) {
     rows += part.selection.empty() ? part.batch->rows() : part.selection.size();
   }
-  CHECK(files.front().record_count == rows);
+  CHECK(file.record_count == rows);
+  return file;
+}
+
+Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
+                           const std::string& select) {
+  TRY_ASSIGN(const std::string path, new_path(table, impl.on_disk(), ".parquet"));
+  impl.pending.add(path);
+  TRY(failpoint("lake.file_write"));
+  TRY_ASSIGN(std::vector<DataFile> files,
+             read_written(table, session,
+                          "COPY (" + select + ") TO " + quote_literal(path) +
+                              copy_options(table, impl.options.compression) + ")"));
+  CHECK(files.size() == 1);
   TRY(failpoint("lake.file_written"));
   return std::move(files.front());
 }
@@ -219,17 +226,15 @@ Result<std::vector<DataFile>> Lake::write_query(const LakeTable& table, Session&
     columns += "CAST(" + alias + " AS " + engine_type(table.columns[n]) + ") AS " + name;
     aliases += alias;
   }
-  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
-  impl_->pending.add(path);
-  TRY_ASSIGN(std::vector<DataFile> files,
-             read_written(table, session,
-                          "COPY (SELECT " + columns + " FROM (" + select + "\n) q(" + aliases +
-                              ")) TO " + quote_literal(path) +
-                              copy_options(table, impl_->options.compression) + ")"));
-  if (files.size() == 1 && files.front().record_count == 0) {
-    discard({files.front().path});
-    files.clear();
+  TRY_ASSIGN(DataFile file,
+             write_one(*impl_, table, session,
+                       "SELECT " + columns + " FROM (" + select + "\n) q(" + aliases + ")"));
+  if (file.record_count == 0) {
+    discard({file.path});
+    return std::vector<DataFile>();
   }
+  std::vector<DataFile> files;
+  files.push_back(std::move(file));
   return files;
 }
 
@@ -254,11 +259,11 @@ Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string
 }
 
 void Lake::discard(const std::vector<std::string>& paths) {
-  if (!impl_->on_disk()) return;
   for (const std::string& path : paths) {
+    impl_->pending.settle(path);
+    if (!impl_->on_disk()) continue;
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
-    impl_->pending.settle(path);
   }
 }
 

@@ -1,7 +1,6 @@
 // Inside src/lake only: what Lake holds.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -71,13 +70,18 @@ Result<std::vector<LakeTable>> read_tables(pg::Connection& connection, const std
                                            const std::string& where,
                                            const std::vector<pg::Param>& params);
 
+/// SELECT of the columns by field id from one file, rows at the positions of `delete_path` left out
+/// when not empty.
+std::string select_live(const LakeTable& table, const std::string& path,
+                        const std::string& delete_path);
+/// Runs `select` (columns named and typed as the table's) into one new file.
+Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
+                           const std::string& select);
+
 /// The SQL type of a column as the engine writes it into files.
 std::string engine_type(const LakeColumn& column);
 /// {"a": 1, "b": 2}
 std::string field_ids(const LakeTable& table);
-/// The columns as a Parquet schema by field id, named c<id>: renamed, widened and missing columns
-/// are put right by the reader.
-std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>& ids);
 /// A new file's path in the table's directory, which is created if need be.
 Result<std::string> new_path(const LakeTable& table, bool on_disk, std::string_view suffix);
 

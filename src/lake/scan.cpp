@@ -7,6 +7,20 @@
 namespace minato::lake {
 namespace {
 
+/// The columns as a Parquet schema by field id: renamed, widened and missing columns are put right
+/// by the reader.
+std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>& ids) {
+  std::string out;
+  for (const std::int64_t id : ids) {
+    const auto found = std::ranges::find(table.columns, id, &LakeColumn::column_id);
+    CHECK(found != table.columns.end());
+    if (!out.empty()) out += ", ";
+    out += std::to_string(id) + ": {name: 'c" + std::to_string(id) + "', type: '" +
+           engine_type(*found) + "', default_value: NULL}";
+  }
+  return "MAP {" + out + "}";
+}
+
 std::vector<ColumnView> views(const LakeTable& table, const std::vector<std::int64_t>& ids,
                               const Chunk& chunk) {
   std::vector<ColumnView> out;
@@ -62,17 +76,23 @@ Status visit_live(const LiveFile& file, std::uint32_t first, std::span<const Col
 
 }  // namespace
 
-/// by the reader.
-std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>& ids) {
-  std::string out;
-  for (const std::int64_t id : ids) {
-    const auto found = std::ranges::find(table.columns, id, &LakeColumn::column_id);
-    CHECK(found != table.columns.end());
-    if (!out.empty()) out += ", ";
-    out += std::to_string(id) + ": {name: 'c" + std::to_string(id) + "', type: '" +
-           engine_type(*found) + "', default_value: NULL}";
+std::string select_live(const LakeTable& table, const std::string& path,
+                        const std::string& delete_path) {
+  std::vector<std::int64_t> ids;
+  std::string columns;
+  for (const LakeColumn& column : table.columns) {
+    ids.push_back(column.column_id);
+    if (!columns.empty()) columns += ", ";
+    columns +=
+        "c" + std::to_string(column.column_id) + " AS " + quote_identifier(column.column.name);
   }
-  return "MAP {" + out + "}";
+  std::string sql = "SELECT " + columns + " FROM read_parquet(" + quote_literal(path) +
+                    ", file_row_number = true, schema = " + schema_by_id(table, ids) + ")";
+  if (!delete_path.empty()) {
+    sql += " WHERE file_row_number NOT IN (SELECT pos FROM read_parquet(" +
+           quote_literal(delete_path) + "))";
+  }
+  return sql;
 }
 
 Result<std::vector<std::uint32_t>> Lake::read_deletes(const LiveDeletes& file) {
