@@ -29,20 +29,15 @@ Session::Session(Hub& hub, asio::ip::tcp::socket socket, std::uint32_t process)
 
 asio::awaitable<void> Session::run() {
   const auto self = shared_from_this();
-  const bool logged_in = co_await log_in();
-  if (logged_in) co_await converse();
-  phase_ = Phase::writing;
-  deadline_ = Clock::now() + kWriteLimit;
-  co_await flush();  // last words
+  if (co_await log_in()) co_await converse();
   transport_.close();
   // The engine's session rolls back when it closes: not on this thread.
-  const std::function<void()> end = [this] { conversation_.reset(); };
-  if (conversation_) co_await on_pool(hub_.pool, end);
+  if (conversation_) co_await on_pool(hub_.pool, [this] { conversation_.reset(); });
   if (counted_) --hub_.logged_in;
   hub_.sessions.erase(process_);
 }
 
-asio::awaitable<void> Session::on_pool(Pool& pool, const std::function<void()>& work) {
+asio::awaitable<void> Session::on_pool(Pool& pool, std::function<void()> work) {
   const auto executor = co_await asio::this_coro::executor;
   const auto initiate = [&pool, &work, executor](auto handler) {
     const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
@@ -71,32 +66,34 @@ asio::awaitable<bool> Session::flush() {
   co_return written;
 }
 
-void Session::refuse(std::string sqlstate, std::string message, std::string hint) {
+asio::awaitable<void> Session::refuse(std::string sqlstate, std::string message, std::string hint) {
   append_error(output_, Report{std::move(sqlstate), std::move(message), {}, std::move(hint)}, true);
+  co_await flush();
 }
 
 asio::awaitable<std::optional<wire::pgwire::Frame>> Session::next_message(bool startup) {
   for (;;) {
     const auto frame = wire::pgwire::next_frame(input_, startup, wire::pgwire::startup_size_max);
     if (!frame) {
-      refuse("08P01", frame.error().message);
+      co_await refuse("08P01", frame.error().message);
       co_return std::nullopt;
     }
     if (*frame) co_return **frame;
-    const bool more = co_await read_more();
-    if (!more) co_return std::nullopt;
+    if (!co_await read_more()) co_return std::nullopt;
   }
 }
 
 asio::awaitable<void> Session::converse() {
   for (;;) {
     const Step step = co_await advance();
-    if (step == Step::close) co_return;
+    if (step == Step::close) {
+      co_await flush();
+      co_return;
+    }
     if (!output_.empty()) {
       phase_ = Phase::writing;
       deadline_ = Clock::now() + kWriteLimit;
-      const bool written = co_await flush();
-      if (!written) co_return;
+      if (!co_await flush()) co_return;
     }
     if (step != Step::read) continue;
     statement_ = false;
@@ -105,10 +102,9 @@ asio::awaitable<void> Session::converse() {
     phase_ = Phase::reading;
     const auto limit = idle_limit();
     deadline_ = limit.count() == 0 ? kForever : Clock::now() + limit;
-    bool more = false;
-    if (!ending_) more = co_await read_more();
+    const bool more = !ending_ && co_await read_more();
     if (ending_) {
-      refuse(last_state_, last_words_);
+      co_await refuse(last_state_, last_words_);
       co_return;
     }
     if (!more) co_return;
@@ -130,8 +126,7 @@ asio::awaitable<Step> Session::advance() {
       if (limit.count() > 0) statement_deadline_ = Clock::now() + limit;
     }
     phase_ = Phase::working;
-    const std::function<void()> work = [&] { step = conversation_->advance(input, output_, true); };
-    co_await on_pool(hub_.pool, work);
+    co_await on_pool(hub_.pool, [&] { step = conversation_->advance(input, output_, true); });
     phase_ = Phase::writing;
     deadline_ = kForever;
   }

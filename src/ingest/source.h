@@ -1,5 +1,6 @@
-// A source of ordered changes: what each database adapter offers to apply. The adapter owns its connections and
-// its reader thread; it never writes to the lake and keeps no state that must survive the process.
+// A source of ordered changes: what each database adapter offers to apply. The adapter owns its
+// connections and its reader thread; it never writes to the lake and keeps no state that must
+// survive the process.
 #pragma once
 
 #include <chrono>
@@ -16,40 +17,47 @@
 namespace minato::ingest {
 
 struct SourceOptions {
-  std::string name;                   // as in minato.toml
+  std::string name;  // as in minato.toml
   std::string host;
   int port = 3306;
   std::string user;
-  std::string password;               // never logged
-  std::vector<std::string> tables;    // patterns, see matches_pattern()
-  std::size_t batch_rows_max = 200'000;           // a piece is handed over at the latest here …
+  std::string password;                             // never logged
+  std::vector<std::string> tables;                  // patterns, see matches_pattern()
+  std::size_t batch_rows_max = 200'000;             // a piece is handed over at the latest here …
   std::size_t batch_bytes_max = 128 * 1024 * 1024;  // … or here, inside a transaction if need be
 };
 
-/// Called with up to ~100,000 rows of one table at a time, tables one after another; takes the batch.
+/// Called with up to ~100,000 rows of one table at a time, tables one after another; takes the
+/// batch.
 using SnapshotSink = std::function<Status(RowBatch&&)>;
 
 class Source {
  public:
   virtual ~Source() = default;
 
-  /// The tables that match the patterns now, with their shapes. Errors name the privilege or setting to fix.
+  /// The tables that match the patterns now, with their shapes. Errors name the privilege or
+  /// setting to fix.
   virtual Result<std::vector<TableSchemaPtr>> tables() = 0;
 
-  /// Reads `tables` as of one position of the stream without blocking the source's writers beyond a moment.
-  /// Returns that position. `opened` is called once, before the first row, with the shapes that the rows have.
-  virtual Result<Position> snapshot(const std::vector<TableName>& tables,
-                                    const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
-                                    const SnapshotSink& sink, std::stop_token stop) = 0;
+  /// Reads `tables` as of one position of the stream without blocking the source's writers beyond a
+  /// moment. Returns that position. `opened` is called once, before the first row, with the shapes
+  /// that the rows have.
+  virtual Result<Position> snapshot(
+      const std::vector<TableName>& tables,
+      const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
+      const SnapshotSink& sink, std::stop_token stop) = 0;
 
-  /// Begins to stream after `from`, where the tables had these shapes. Reads ahead on a thread of its own, at most
-  /// about two pieces. Reconnects by itself; Error{source_gap} when the source no longer has `from`.
-  /// With `cut`, the piece that reaches that position ends exactly there: tables read as of `cut` join the stream.
+  /// Begins to stream after `from`, where the tables had these shapes. Reads ahead on a thread of
+  /// its own, at most about two pieces. Reconnects by itself; Error{source_gap} when the source no
+  /// longer has `from`. With `cut`, the piece that reaches that position ends exactly there, and
+  /// the tables that the last snapshot() read as of `cut` are followed from there on (also when
+  /// `from` is there already).
   virtual Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
                        const std::optional<Position>& cut = std::nullopt) = 0;
 
-  /// The next piece: everything that arrived up to the last whole transaction (or the limits); nothing when
-  /// `wait` passes without any. An Error is final for this stream: stop(), then start() again.
+  /// The next piece: everything that arrived up to the last whole transaction (or the limits);
+  /// nothing when `wait` passes without any. An Error is final for this stream: stop(), then
+  /// start() again.
   virtual Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait) = 0;
   virtual void stop() = 0;
 
@@ -59,9 +67,10 @@ class Source {
   virtual bool covers(const Position& reached, const Position& wanted) const = 0;
 
   struct Lag {
-    std::uint64_t bytes = 0;  // read from the source's log but not handed over, plus what the source still has
+    std::uint64_t bytes =
+        0;  // read from the source's log but not handed over, plus what the source still has
     bool connected = false;
-    std::string error;        // why not connected, for status
+    std::string error;  // why not connected, for status
   };
   virtual Lag lag() const = 0;
 };

@@ -109,8 +109,7 @@ class Words {
     ++at_;
     return true;
   }
-  /// The values up to the end, unquoted, joined: 'a', b → "a, b"; what is written together stays
-  /// together (-3, 10s).
+  /// The values up to the end, unquoted, joined: 'a', b → "a, b"; a sign stays with its number.
   std::string values() {
     std::string out;
     for (; !done(); ++at_) {
@@ -118,10 +117,7 @@ class Words {
       if (token.text == ",") {
         out += ", ";
       } else {
-        const Token* before = at_ == 0 ? nullptr : &tokens_[at_ - 1];
-        const bool glued =
-            out.empty() || out.back() == ' ' || out.back() == '-' ||
-            (before != nullptr && before->offset + before->text.size() == token.offset);
+        const bool glued = out.empty() || out.back() == ' ' || out.back() == '-';
         out += glued ? unquoted(token) : " " + unquoted(token);
       }
     }

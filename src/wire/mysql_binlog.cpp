@@ -60,14 +60,10 @@ void read_column_meta(ByteReader& meta, TableMapColumn& column) {
     case type_blob_compressed:
     case type_timestamp2:
     case type_datetime2:
-    case type_time2:
-      column.meta = meta.u8();
-      return;
+    case type_time2: column.meta = meta.u8(); return;
     case type_varchar:
     case type_varchar_compressed:
-    case type_bit:
-      column.meta = meta.u16();
-      return;
+    case type_bit: column.meta = meta.u16(); return;
     case type_newdecimal: {
       const std::uint8_t precision = meta.u8();
       column.meta = static_cast<std::uint16_t>(precision << 8 | meta.u8());
@@ -90,8 +86,7 @@ void read_column_meta(ByteReader& meta, TableMapColumn& column) {
       }
       return;
     }
-    default:
-      return;
+    default: return;
   }
 }
 
@@ -114,14 +109,16 @@ Result<Event> parse_event(Bytes bytes, const LogFormat& format, bool verify) {
     event.body = event.body.first(event.body.size() - 4);
     if (verify) {
       const auto sum = crc32(0, bytes.data(), static_cast<uInt>(bytes.size() - 4));
-      if (sum != load<std::uint32_t>(bytes.data() + bytes.size() - 4)) return malformed("(checksum)");
+      if (sum != load<std::uint32_t>(bytes.data() + bytes.size() - 4))
+        return malformed("(checksum)");
     }
   }
   return event;
 }
 
 Result<LogFormat> parse_format_description(Bytes bytes) {
-  // header, version 2, server version 50, creation time 4, header length 1, post-header lengths, algorithm 1, CRC 4
+  // header, version 2, server version 50, creation time 4, header length 1, post-header lengths,
+  // algorithm 1, CRC 4
   constexpr std::size_t fixed = event_header_size + 2 + 50 + 4 + 1;
   if (bytes.size() < fixed + 30 + 5) return malformed("FORMAT_DESCRIPTION");
   ByteReader in(bytes.subspan(event_header_size));
@@ -279,7 +276,8 @@ Result<TableMetadata> parse_metadata(const TableMap& map) {
     }
     if (!value.ok()) return malformed("TABLE_MAP");
   }
-  if (!found.names.empty() && found.names.size() != map.columns.size()) return malformed("TABLE_MAP");
+  if (!found.names.empty() && found.names.size() != map.columns.size())
+    return malformed("TABLE_MAP");
   for (const std::uint32_t index : found.primary_key) {
     if (index >= map.columns.size()) return malformed("TABLE_MAP");
   }
@@ -318,10 +316,12 @@ Result<RowsEvent> parse_rows(const Event& event, const LogFormat& format,
 }
 
 Status uncompress_block(Bytes packed, std::vector<std::uint8_t>& out, std::size_t limit) {
-  // First byte: 0x80, algorithm in bits 4..6 (0: zlib), bytes of the length in bits 0..2; the length is big-endian.
+  // First byte: 0x80, algorithm in bits 4..6 (0: zlib), bytes of the length in bits 0..2; the
+  // length is big-endian.
   if (packed.size() < 2 || (packed[0] & 0xf0) != 0x80) return malformed("compressed");
   const unsigned size_bytes = packed[0] & 7;
-  if (size_bytes < 1 || size_bytes > 4 || packed.size() < 1 + size_bytes) return malformed("compressed");
+  if (size_bytes < 1 || size_bytes > 4 || packed.size() < 1 + size_bytes)
+    return malformed("compressed");
   const std::uint64_t size = load_be(packed.data() + 1, size_bytes);
   if (size > limit) {
     return fail(Code::exhausted, "A compressed event of the source's binary log is too large.");

@@ -1,6 +1,7 @@
-// Events of the MySQL/MariaDB binary log: bytes in, values out. Pure functions, no sockets, no allocation beyond
-// what is returned. Promise: malformed or truncated bytes give Error{invalid}; nothing outside them is read.
-// Formats: mariadb.com/kb "Replication Protocol", MySQL internals "Binlog Event"; checked against live servers.
+// Events of the MySQL/MariaDB binary log: bytes in, values out. Pure functions, no sockets, no
+// allocation beyond what is returned. Promise: malformed or truncated bytes give Error{invalid};
+// nothing outside them is read. Formats: mariadb.com/kb "Replication Protocol", MySQL internals
+// "Binlog Event"; checked against live servers.
 #pragma once
 
 #include <array>
@@ -34,9 +35,9 @@ enum class BinlogEvent : std::uint8_t {
   mysql_gtid = 33,
   mysql_anonymous_gtid = 34,
   xa_prepare = 38,
-  partial_update_rows = 39,    // MySQL, binlog_row_value_options=PARTIAL_JSON
-  transaction_payload = 40,    // MySQL, binlog_transaction_compression
-  gtid = 162,                  // MariaDB from here on
+  partial_update_rows = 39,  // MySQL, binlog_row_value_options=PARTIAL_JSON
+  transaction_payload = 40,  // MySQL, binlog_transaction_compression
+  gtid = 162,                // MariaDB from here on
   gtid_list = 163,
   start_encryption = 164,
   query_compressed = 165,
@@ -62,7 +63,7 @@ inline constexpr std::size_t event_header_size = 19;
 /// What the FORMAT_DESCRIPTION of a log says about the events that follow it.
 struct LogFormat {
   std::string server_version;
-  bool checksum = false;         // each event ends with 4 bytes of CRC32
+  bool checksum = false;  // each event ends with 4 bytes of CRC32
   bool mariadb = false;
   std::uint8_t table_id_size = 6;
 };
@@ -74,7 +75,8 @@ struct Event {
 
 /// Splits one packet's event. The checksum is cut off, and with `verify` compared.
 Result<Event> parse_event(Bytes event, const LogFormat& format, bool verify);
-/// From the whole event: its own checksum field tells whether there is one (never the session's setting).
+/// From the whole event: its own checksum field tells whether there is one (never the session's
+/// setting).
 Result<LogFormat> parse_format_description(Bytes event);
 
 struct Rotate {
@@ -87,7 +89,7 @@ Result<Rotate> parse_rotate(Bytes body);
 struct GtidEvent {
   std::uint64_t sequence = 0;
   std::uint32_t domain = 0;
-  bool standalone = false;    // the group is one statement (DDL) and has no COMMIT
+  bool standalone = false;  // the group is one statement (DDL) and has no COMMIT
   bool ddl = false;
   bool prepared_xa = false;   // the group ends with XA PREPARE, not with a commit
   bool completed_xa = false;  // XA COMMIT or ROLLBACK of an earlier group
@@ -110,7 +112,7 @@ Result<MysqlGtidEvent> parse_mysql_gtid(Bytes body);
 
 struct QueryEvent {
   std::string_view database;
-  std::string_view text;      // in the client's character set
+  std::string_view text;  // in the client's character set
   std::uint64_t sql_mode = 0;
   std::uint16_t client_charset = 0;  // collation id; 0: not said
   std::int32_t error = 0;
@@ -120,26 +122,28 @@ Result<QueryEvent> parse_query(Bytes body, bool compressed, std::string& storage
 
 /// A table's columns as the log describes them: what decides how row events are read.
 struct TableMapColumn {
-  std::uint8_t type = 0;        // MYSQL_TYPE_…; ENUM and SET resolved from STRING
-  std::uint16_t meta = 0;       // maximal bytes, precision << 8 | scale, fractional digits, … by type
+  std::uint8_t type = 0;   // MYSQL_TYPE_…; ENUM and SET resolved from STRING
+  std::uint16_t meta = 0;  // maximal bytes, precision << 8 | scale, fractional digits, … by type
   bool nullable = false;
 };
 struct TableMap {
   std::uint64_t table_id = 0;
-  std::string_view database;    // UTF-8 (the server's system character set); these point into the event
+  std::string_view database;  // UTF-8 (the server's system character set); these point into the
+                              // event
   std::string_view table;
   std::vector<TableMapColumn> columns;
-  Bytes optional;               // binlog_row_metadata, see parse_metadata()
+  Bytes optional;  // binlog_row_metadata, see parse_metadata()
 };
 Result<TableMap> parse_table_map(Bytes body, const LogFormat& format);
 /// Only the id: to pass over what is known already.
 Result<std::uint64_t> peek_table_id(Bytes body, const LogFormat& format);
 
-/// binlog_row_metadata: MINIMAL gives signedness and character sets, FULL names, keys and values as well.
+/// binlog_row_metadata: MINIMAL gives signedness and character sets, FULL names, keys and values as
+/// well.
 struct TableMetadata {
-  std::vector<bool> is_unsigned;                      // per numeric column, in order
-  std::vector<std::string_view> names;                // per column; empty unless FULL
-  std::vector<std::uint32_t> primary_key;             // column indexes
+  std::vector<bool> is_unsigned;           // per numeric column, in order
+  std::vector<std::string_view> names;     // per column; empty unless FULL
+  std::vector<std::uint32_t> primary_key;  // column indexes
   bool has_primary_key = false;
 };
 Result<TableMetadata> parse_metadata(const TableMap& map);
@@ -156,7 +160,8 @@ struct RowsEvent {
 };
 bool is_rows_event(BinlogEvent type);
 /// `storage` holds the rows of a compressed event, and must outlive the result.
-Result<RowsEvent> parse_rows(const Event& event, const LogFormat& format, std::vector<std::uint8_t>& storage);
+Result<RowsEvent> parse_rows(const Event& event, const LogFormat& format,
+                             std::vector<std::uint8_t>& storage);
 
 /// MariaDB's compressed blocks (log_bin_compress). `limit` bounds what is unpacked.
 Status uncompress_block(Bytes packed, std::vector<std::uint8_t>& out, std::size_t limit);

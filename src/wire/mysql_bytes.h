@@ -1,5 +1,6 @@
 // A bounded reader over bytes of the MySQL protocol: little-endian integers, length-encoded sizes.
-// Promise: never reads outside; after a short read `ok()` is false and everything read later is zero or empty.
+// Promise: never reads outside; after a short read `ok()` is false and everything read later is
+// zero or empty.
 #pragma once
 
 #include <cstddef>
@@ -66,7 +67,8 @@ class ByteReader {
   std::uint32_t u32() { return static_cast<std::uint32_t>(le(4)); }
   std::uint64_t u64() { return le(8); }
 
-  /// Length-encoded integer ("packed"): one byte below 251, else 2, 3 or 8 bytes. 251 (NULL) is an error here.
+  /// Length-encoded integer ("packed"): one byte below 251, else 2, 3 or 8 bytes. 251 (NULL) is an
+  /// error here.
   std::uint64_t packed() {
     const std::uint8_t first = u8();
     if (first < 251) return first;

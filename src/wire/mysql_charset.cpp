@@ -52,7 +52,8 @@ std::size_t sequence(const unsigned char* s, std::size_t left) {
   return 0;
 }
 
-/// The one BMP code point that `bytes` are in the converter's character set; 0 if they are not one character.
+/// The one BMP code point that `bytes` are in the converter's character set; 0 if they are not one
+/// character.
 std::uint16_t one_character(iconv_t converter, const unsigned char* bytes, std::size_t count) {
   std::array<char, 4> in{};
   std::memcpy(in.data(), bytes, count);
@@ -76,16 +77,51 @@ struct Known {
 };
 // The server's latin1 is Windows-1252; the other names mean what they say.
 constexpr auto singles = std::to_array<Known>({
-    {"latin1", "CP1252", 1},    {"latin2", "ISO-8859-2", 1},  {"latin5", "ISO-8859-9", 1},
-    {"latin7", "ISO-8859-13", 1}, {"greek", "ISO-8859-7", 1}, {"hebrew", "ISO-8859-8", 1},
-    {"cp1250", "CP1250", 1},    {"cp1251", "CP1251", 1},      {"cp1256", "CP1256", 1},
-    {"cp1257", "CP1257", 1},    {"cp850", "CP850", 1},        {"cp852", "CP852", 1},
-    {"cp866", "CP866", 1},      {"koi8r", "KOI8-R", 1},       {"koi8u", "KOI8-U", 1},
-    {"macroman", "MACINTOSH", 1}, {"tis620", "TIS-620", 1},
+    {"latin1", "CP1252", 1},
+    {"latin2", "ISO-8859-2", 1},
+    {"latin5", "ISO-8859-9", 1},
+    {"latin7", "ISO-8859-13", 1},
+    {"greek", "ISO-8859-7", 1},
+    {"hebrew", "ISO-8859-8", 1},
+    {"cp1250", "CP1250", 1},
+    {"cp1251", "CP1251", 1},
+    {"cp1256", "CP1256", 1},
+    {"cp1257", "CP1257", 1},
+    {"cp850", "CP850", 1},
+    {"cp852", "CP852", 1},
+    {"cp866", "CP866", 1},
+    {"koi8r", "KOI8-R", 1},
+    {"koi8u", "KOI8-U", 1},
+    {"macroman", "MACINTOSH", 1},
+    {"tis620", "TIS-620", 1},
 });
 constexpr auto multis = std::to_array<Known>({
-    {"cp932", "CP932", 2}, {"sjis", "SJIS", 2},  {"eucjpms", "EUC-JP-MS", 3}, {"ujis", "EUC-JP", 3},
-    {"gbk", "GBK", 2},     {"big5", "BIG5", 2},  {"euckr", "UHC", 2},         {"gb2312", "GB2312", 2},
+    {"cp932", "CP932", 2},
+    {"sjis", "SJIS", 2},
+    {"eucjpms", "EUC-JP-MS", 3},
+    {"ujis", "EUC-JP", 3},
+    {"gbk", "GBK", 2},
+    {"euckr", "UHC", 2},
+    {"gb2312", "GB2312", 2},
+});
+
+struct Exception {
+  std::string_view charset;
+  std::uint16_t bytes;
+  std::uint16_t code_point;  // 0: no character
+};
+// Where MariaDB converts otherwise than iconv: found by comparing every code with a live server.
+constexpr auto exceptions = std::to_array<Exception>({
+    {"sjis", 0x815f, 0x5c},   {"ujis", 0xa1c0, 0x5c},     {"greek", 0xa1, 0x2bd},
+    {"greek", 0xa2, 0x2bc},   {"greek", 0xa4, 0},         {"greek", 0xa5, 0},
+    {"greek", 0xaa, 0},       {"hebrew", 0xaf, 0x203e},   {"cp1256", 0x8a, 0},
+    {"cp1256", 0x8f, 0},      {"cp1256", 0x98, 0},        {"cp1256", 0x9a, 0},
+    {"cp1256", 0x9f, 0},      {"cp1256", 0xaa, 0},        {"cp1256", 0xc0, 0},
+    {"cp1256", 0xff, 0},      {"cp866", 0xfc, 0x207f},    {"cp866", 0xfd, 0xb2},
+    {"koi8u", 0x95, 0x2022},  {"macroman", 0xc6, 0x2206}, {"macroman", 0xf0, 0xf8ff},
+    {"tis620", 0xa0, 0xfffd}, {"tis620", 0xdb, 0xfffd},   {"tis620", 0xdc, 0xfffd},
+    {"tis620", 0xdd, 0xfffd}, {"tis620", 0xde, 0xfffd},   {"tis620", 0xfc, 0xfffd},
+    {"tis620", 0xfd, 0xfffd}, {"tis620", 0xfe, 0xfffd},   {"tis620", 0xff, 0xfffd},
 });
 
 }  // namespace
@@ -170,7 +206,8 @@ void Charset::build(const char* iconv_name) {
     const auto byte = static_cast<unsigned char>(b);
     single_[b] = b < 0x80 ? static_cast<std::uint16_t>(b) : one_character(converter, &byte, 1);
     // Bytes that Windows-1252 leaves open are control characters to the server.
-    if (single_[b] == 0 && name_ == "latin1") single_[b] = static_cast<std::uint16_t>(b);
+    const bool control = name_ == "latin1" || (name_ == "tis620" && b < 0xa0);
+    if (single_[b] == 0 && control) single_[b] = static_cast<std::uint16_t>(b);
   }
   if (kind_ == Kind::multi) {
     pairs_.assign(65536, 0);
@@ -184,27 +221,37 @@ void Charset::build(const char* iconv_name) {
     }
   }
   iconv_close(converter);
+  for (const Exception& each : exceptions) {
+    if (each.charset != name_) continue;
+    (each.bytes < 256 ? single_[each.bytes] : pairs_[each.bytes]) = each.code_point;
+  }
+  if (name_ == "ujis") add_private_area();
+}
+
+void Charset::add_private_area() {
+  triples_[0xa2b7] = '~';
+  for (unsigned row = 0; row < 10; ++row) {
+    for (unsigned cell = 0; cell < 94; ++cell) {
+      const unsigned bytes = (0xf5 + row) << 8 | (0xa1 + cell);
+      pairs_[bytes] = static_cast<std::uint16_t>(0xe000 + row * 94 + cell);
+      triples_[bytes] = static_cast<std::uint16_t>(0xe3ac + row * 94 + cell);
+    }
+  }
 }
 
 void Charset::convert(std::string_view bytes, std::string& out) const {
   switch (kind_) {
-    case Kind::utf8:
-      append_valid_utf8(bytes, out);
-      return;
+    case Kind::utf8: append_valid_utf8(bytes, out); return;
     case Kind::single:
       for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
         append_code_point(single_[byte] == 0 && byte != 0 ? '?' : single_[byte], out);
       }
       return;
-    case Kind::multi:
-      convert_multi(bytes, out);
-      return;
+    case Kind::multi: convert_multi(bytes, out); return;
     case Kind::utf16:
     case Kind::utf16le:
-    case Kind::utf32:
-      convert_wide(bytes, out);
-      return;
+    case Kind::utf32: convert_wide(bytes, out); return;
   }
 }
 

@@ -13,7 +13,8 @@ namespace minato::wire {
 
 class Charset {
  public:
-  /// By the server's name ("utf8mb4", "latin1", "cp932" …); Error{unsupported} for one that we cannot read.
+  /// By the server's name ("utf8mb4", "latin1", "cp932" …); Error{unsupported} for one that we
+  /// cannot read.
   static Result<const Charset*> find(std::string_view name);
 
   const std::string& name() const { return name_; }
@@ -28,6 +29,7 @@ class Charset {
   enum class Kind : std::uint8_t { utf8, single, multi, utf16, utf16le, utf32 };
   Charset(std::string_view name, Kind kind, unsigned bytes_max);
   void build(const char* iconv_name);
+  void add_private_area();
   void convert_multi(std::string_view bytes, std::string& out) const;
   void convert_wide(std::string_view bytes, std::string& out) const;
 
@@ -36,7 +38,7 @@ class Charset {
   unsigned bytes_max_;
   std::vector<std::uint16_t> single_;  // 256 code points; 0 for what is not a character of one byte
   std::vector<std::uint16_t> pairs_;   // 65536: lead << 8 | trail
-  std::vector<std::uint16_t> triples_; // 65536: EUC after the byte 0x8F
+  std::vector<std::uint16_t> triples_;  // 65536: EUC after the byte 0x8F
 };
 
 /// True for well-formed UTF-8 (RFC 3629).

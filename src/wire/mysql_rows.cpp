@@ -15,10 +15,11 @@ tl::unexpected<Error> malformed() {
   return fail(Code::invalid, "The source's binary log has a malformed row event.");
 }
 
-tl::unexpected<Error> mismatch(const TableSchema& schema, std::string_view column, std::uint8_t type,
-                               std::uint16_t meta) {
-  return fail(Code::conflict, "The binary log describes column " + display(schema.name) + "." +
-                                  std::string(column) + " differently than it is known.",
+tl::unexpected<Error> mismatch(const TableSchema& schema, std::string_view column,
+                               std::uint8_t type, std::uint16_t meta) {
+  return fail(Code::conflict,
+              "The binary log describes column " + display(schema.name) + "." +
+                  std::string(column) + " differently than it is known.",
               "log type " + std::to_string(type) + " meta " + std::to_string(meta));
 }
 
@@ -26,12 +27,16 @@ std::optional<Step> fixed(bool matches, std::uint8_t size) {
   if (!matches) return std::nullopt;
   Step step;
   step.size = size;
-  step.read = size == 1 ? Read::fixed1 : size == 2 ? Read::fixed2 : size == 4 ? Read::fixed4 : Read::fixed8;
+  step.read = size == 1   ? Read::fixed1
+              : size == 2 ? Read::fixed2
+              : size == 4 ? Read::fixed4
+                          : Read::fixed8;
   return step;
 }
 
 std::optional<Step> decimal(const MysqlType& type, const TableMapColumn& column) {
-  if (column.type != type_newdecimal || column.meta != (type.precision << 8 | type.scale)) return std::nullopt;
+  if (column.type != type_newdecimal || column.meta != (type.precision << 8 | type.scale))
+    return std::nullopt;
   Step step;
   step.precision = type.precision;
   step.scale = type.scale;
@@ -44,8 +49,9 @@ std::optional<Step> decimal(const MysqlType& type, const TableMapColumn& column)
   return step;
 }
 
-std::optional<Step> temporal(const MysqlType& type, const TableMapColumn& column, std::uint8_t modern,
-                             std::uint8_t old, unsigned base, unsigned old_size, Read read, Read read_old) {
+std::optional<Step> temporal(const MysqlType& type, const TableMapColumn& column,
+                             std::uint8_t modern, std::uint8_t old, unsigned base,
+                             unsigned old_size, Read read, Read read_old) {
   Step step;
   step.scale = type.fraction;
   if (column.type == modern && column.meta == type.fraction) {
@@ -53,7 +59,8 @@ std::optional<Step> temporal(const MysqlType& type, const TableMapColumn& column
     step.size = static_cast<std::uint8_t>(base + (type.fraction + 1) / 2);
     return step;
   }
-  // Before 5.6 there were no fractions; MariaDB's own old form with fractions is not told apart by the log.
+  // Before 5.6 there were no fractions; MariaDB's own old form with fractions is not told apart by
+  // the log.
   if (column.type == old && type.fraction == 0) {
     step.read = read_old;
     step.size = static_cast<std::uint8_t>(old_size);
@@ -63,11 +70,13 @@ std::optional<Step> temporal(const MysqlType& type, const TableMapColumn& column
 }
 
 /// Values behind a length of 1 or 2 bytes: character types.
-std::optional<Step> counted(const MysqlType& type, const TableMapColumn& column, const Charset* charset) {
+std::optional<Step> counted(const MysqlType& type, const TableMapColumn& column,
+                            const Charset* charset) {
   const bool packed = column.type == type_varchar_compressed;
-  const bool matches = type.kind == Kind::character || type.kind == Kind::binary
-                           ? column.type == type_string
-                           : column.type == type_varchar || column.type == type_var_string || packed;
+  const bool matches =
+      type.kind == Kind::character || type.kind == Kind::binary
+          ? column.type == type_string
+          : column.type == type_varchar || column.type == type_var_string || packed;
   if (!matches) return std::nullopt;
   // The log counts bytes; another number means another length or character set than the shape says.
   const unsigned width = charset == nullptr ? 1 : charset->bytes_max();
@@ -75,7 +84,9 @@ std::optional<Step> counted(const MysqlType& type, const TableMapColumn& column,
   Step step;
   step.size = column.meta > 255 ? 2 : 1;
   step.charset = charset;
-  step.read = charset == nullptr ? Read::bytes : charset->is_utf8() ? Read::text : Read::text_converted;
+  step.read = charset == nullptr   ? Read::bytes
+              : charset->is_utf8() ? Read::text
+                                   : Read::text_converted;
   if (type.kind == Kind::binary) {
     step.read = Read::padded;
     step.length = column.meta;
@@ -85,10 +96,14 @@ std::optional<Step> counted(const MysqlType& type, const TableMapColumn& column,
   return step;
 }
 
-std::optional<Step> blob(const TableMapColumn& column, const Charset* charset) {
+std::optional<Step> blob(const MysqlType& type, const TableMapColumn& column,
+                         const Charset* charset) {
   const bool packed = column.type == type_blob_compressed;
   if (column.type != type_blob && column.type != type_geometry && !packed) return std::nullopt;
   if (column.meta < 1 || column.meta > 4) return std::nullopt;
+  // TINYTEXT, TEXT, MEDIUMTEXT and LONGTEXT have lengths of 1 to 4 bytes.
+  const std::uint64_t length_max = (std::uint64_t{1} << 8 * column.meta) - 1;
+  if (type.length != 0 && type.length != length_max) return std::nullopt;
   Step step;
   step.size = static_cast<std::uint8_t>(column.meta);
   step.charset = charset;
@@ -121,7 +136,8 @@ std::optional<Step> stored(const TableMapColumn& column, Read read) {
 
 std::optional<Step> bits(const MysqlType& type, const TableMapColumn& column) {
   const unsigned count = (column.meta >> 8) * 8u + (column.meta & 0xff);
-  if (column.type != type_bit || count != type.length || count < 1 || count > 64) return std::nullopt;
+  if (column.type != type_bit || count != type.length || count < 1 || count > 64)
+    return std::nullopt;
   Step step;
   step.read = count == 1 ? Read::boolean : Read::bit;
   step.size = static_cast<std::uint8_t>((count + 7) / 8);
@@ -144,7 +160,8 @@ std::optional<Step> small(bool matches, Read read, std::uint8_t size) {
   return step;
 }
 
-std::optional<Step> make_step(const MysqlType& type, const TableMapColumn& column, const Charset* charset) {
+std::optional<Step> make_step(const MysqlType& type, const TableMapColumn& column,
+                              const Charset* charset) {
   const std::uint8_t code = column.type;
   switch (type.kind) {
     case Kind::tinyint: return fixed(code == type_tiny, 1);
@@ -159,9 +176,11 @@ std::optional<Step> make_step(const MysqlType& type, const TableMapColumn& colum
     case Kind::year: return small(code == type_year, Read::year, 1);
     case Kind::date: return small(code == type_date || code == type_newdate, Read::date, 3);
     case Kind::datetime:
-      return temporal(type, column, type_datetime2, type_datetime, 5, 8, Read::datetime, Read::datetime_old);
+      return temporal(type, column, type_datetime2, type_datetime, 5, 8, Read::datetime,
+                      Read::datetime_old);
     case Kind::timestamp:
-      return temporal(type, column, type_timestamp2, type_timestamp, 4, 4, Read::timestamp, Read::timestamp_old);
+      return temporal(type, column, type_timestamp2, type_timestamp, 4, 4, Read::timestamp,
+                      Read::timestamp_old);
     case Kind::time:
       return temporal(type, column, type_time2, type_time, 3, 3, Read::time, Read::time_old);
     case Kind::character:
@@ -170,8 +189,8 @@ std::optional<Step> make_step(const MysqlType& type, const TableMapColumn& colum
     case Kind::varbinary: return counted(type, column, charset);
     case Kind::text:
     case Kind::blob:
-    case Kind::geometry: return blob(column, charset);
-    case Kind::json: return blob(column, charset);
+    case Kind::geometry: return blob(type, column, charset);
+    case Kind::json: return blob(type, column, charset);
     case Kind::enumeration:
     case Kind::set: return members(type, column);
     case Kind::uuid: return stored(column, Read::uuid);
@@ -181,7 +200,8 @@ std::optional<Step> make_step(const MysqlType& type, const TableMapColumn& colum
   return std::nullopt;
 }
 
-void append_text(std::string_view bytes, ColumnData& column, StringArena& arena, DecodeCounts& counts) {
+void append_text(std::string_view bytes, ColumnData& column, StringArena& arena,
+                 DecodeCounts& counts) {
   if (valid_utf8(bytes)) [[likely]] {
     column.append_string(bytes, arena);
     return;
@@ -192,8 +212,8 @@ void append_text(std::string_view bytes, ColumnData& column, StringArena& arena,
   column.append_string(valid, arena);
 }
 
-void append_converted(std::string_view bytes, const Charset& charset, ColumnData& column, StringArena& arena,
-                      DecodeCounts& counts) {
+void append_converted(std::string_view bytes, const Charset& charset, ColumnData& column,
+                      StringArena& arena, DecodeCounts& counts) {
   if (charset.is_utf8()) return append_text(bytes, column, arena, counts);
   thread_local std::string text;
   text.clear();
@@ -201,7 +221,8 @@ void append_converted(std::string_view bytes, const Charset& charset, ColumnData
   column.append_string(text, arena);
 }
 
-/// MariaDB's column compression: first byte algorithm << 4 | wrap << 3 | bytes of the length, or 0 for "as it is".
+/// MariaDB's column compression: first byte algorithm << 4 | wrap << 3 | bytes of the length, or 0
+/// for "as it is".
 Status append_packed(Bytes value, const Step& step, ColumnData& column, StringArena& arena,
                      DecodeCounts& counts) {
   Bytes plain;
@@ -261,17 +282,21 @@ void append_date(const std::uint8_t* at, ColumnData& column, DecodeCounts& count
   }
 }
 
-bool append_civil(unsigned year, unsigned month, unsigned day, std::int64_t hours, std::int64_t minutes,
-                  std::int64_t seconds, std::int64_t us, ColumnData& column, DecodeCounts& counts) {
-  if (hours > 23 || minutes > 59 || seconds > 59 || us >= us_per_second || year > 9999) return false;
+bool append_civil(unsigned year, unsigned month, unsigned day, std::int64_t hours,
+                  std::int64_t minutes, std::int64_t seconds, std::int64_t us, ColumnData& column,
+                  DecodeCounts& counts) {
+  if (hours > 23 || minutes > 59 || seconds > 59 || us >= us_per_second || year > 9999)
+    return false;
   const bool valid = is_day(year, month, day);
   const std::int64_t days = valid ? days_from_civil(static_cast<int>(year), month, day) : 0;
-  append_or_null(valid, days * us_per_day + ((hours * 60 + minutes) * 60 + seconds) * us_per_second + us,
+  append_or_null(valid,
+                 days * us_per_day + ((hours * 60 + minutes) * 60 + seconds) * us_per_second + us,
                  column, counts);
   return true;
 }
 
-bool append_datetime(const std::uint8_t* at, unsigned digits, ColumnData& column, DecodeCounts& counts) {
+bool append_datetime(const std::uint8_t* at, unsigned digits, ColumnData& column,
+                     DecodeCounts& counts) {
   const std::uint64_t packed = load_be(at, 5) - 0x8000000000ULL;
   const auto year_month = static_cast<unsigned>(packed >> 22 & 0x1ffff);
   return append_civil(year_month / 13, year_month % 13, packed >> 17 & 31, packed >> 12 & 31,
@@ -283,14 +308,16 @@ bool append_datetime_old(const std::uint8_t* at, ColumnData& column, DecodeCount
   const std::uint64_t date = digits / 1'000'000;
   const auto time = static_cast<std::int64_t>(digits % 1'000'000);
   if (date > 99991231) return false;
-  return append_civil(static_cast<unsigned>(date / 10000), date / 100 % 100, date % 100, time / 10000,
-                      time / 100 % 100, time % 100, 0, column, counts);
+  return append_civil(static_cast<unsigned>(date / 10000), date / 100 % 100, date % 100,
+                      time / 10000, time / 100 % 100, time % 100, 0, column, counts);
 }
 
-/// TIME(n): an offset binary of sign, 10 bits of hours, 6 of minutes, 6 of seconds, then the fraction.
+/// TIME(n): an offset binary of sign, 10 bits of hours, 6 of minutes, 6 of seconds, then the
+/// fraction.
 bool append_time(const std::uint8_t* at, unsigned digits, ColumnData& column) {
   const unsigned bytes = (digits + 1) / 2;
-  const auto raw = static_cast<std::int64_t>(load_be(at, 3 + bytes)) - (std::int64_t{0x800000} << (8 * bytes));
+  const auto raw =
+      static_cast<std::int64_t>(load_be(at, 3 + bytes)) - (std::int64_t{0x800000} << (8 * bytes));
   const std::int64_t magnitude = raw < 0 ? -raw : raw;
   const std::int64_t hms = magnitude >> (8 * bytes);
   const std::int64_t part = magnitude & ((std::int64_t{1} << (8 * bytes)) - 1);
@@ -308,16 +335,19 @@ void append_time_old(const std::uint8_t* at, ColumnData& column) {
   auto digits = static_cast<std::int32_t>(load_le(at, 3) << 8) >> 8;
   const bool negative = digits < 0;
   if (negative) digits = -digits;
-  const std::int64_t us = ((digits / 10000 * 60LL + digits / 100 % 100) * 60 + digits % 100) * us_per_second;
+  const std::int64_t us =
+      ((digits / 10000 * 60LL + digits / 100 % 100) * 60 + digits % 100) * us_per_second;
   column.append(negative ? -us : us);
 }
 
-bool append_decimal(const std::uint8_t* at, const Step& step, ColumnData& column, StringArena& arena) {
+bool append_decimal(const std::uint8_t* at, const Step& step, ColumnData& column,
+                    StringArena& arena) {
   if (step.read == Read::decimal_text) {
     std::array<char, 81> digits{};
     bool negative = false;
     if (!decimal_digits(at, step.precision, step.scale, negative, digits.data())) return false;
-    column.append_string(decimal_text(negative, {digits.data(), step.precision}, step.scale), arena);
+    column.append_string(decimal_text(negative, {digits.data(), step.precision}, step.scale),
+                         arena);
     return true;
   }
   Int128 value = 0;
@@ -342,11 +372,15 @@ bool append_fixed(const std::uint8_t* at, const Step& step, ColumnData& column, 
     case Read::fixed2: column.append(load<std::uint16_t>(at)); return true;
     case Read::fixed4: column.append(load<std::uint32_t>(at)); return true;
     case Read::fixed8: column.append(load<std::uint64_t>(at)); return true;
-    case Read::int24: column.append(static_cast<std::int32_t>(load_le(at, 3) << 8) >> 8); return true;
+    case Read::int24:
+      column.append(static_cast<std::int32_t>(load_le(at, 3) << 8) >> 8);
+      return true;
     case Read::uint24: column.append(static_cast<std::uint32_t>(load_le(at, 3))); return true;
     case Read::bit: column.append(load_be(at, step.size)); return true;
     case Read::boolean: column.append(static_cast<std::uint8_t>(*at & 1)); return true;
-    case Read::year: column.append(static_cast<std::int16_t>(*at == 0 ? 0 : 1900 + *at)); return true;
+    case Read::year:
+      column.append(static_cast<std::int16_t>(*at == 0 ? 0 : 1900 + *at));
+      return true;
     case Read::date: append_date(at, column, counts); return true;
     case Read::datetime: return append_datetime(at, step.scale, column, counts);
     case Read::datetime_old: return append_datetime_old(at, column, counts);
@@ -365,8 +399,9 @@ bool append_fixed(const std::uint8_t* at, const Step& step, ColumnData& column, 
     case Read::time_old: append_time_old(at, column); return true;
     case Read::enumeration: {
       const std::uint64_t index = load_le(at, step.size);
-      column.append_string(index == 0 || index > step.values.size() ? std::string_view()
-                                                                    : step.values[index - 1], arena);
+      column.append_string(
+          index == 0 || index > step.values.size() ? std::string_view() : step.values[index - 1],
+          arena);
       return index <= step.values.size();
     }
     case Read::set: return append_set(load_le(at, step.size), step, column, arena);
@@ -381,17 +416,12 @@ bool is_stored(Read read) { return read >= Read::uuid; }
 Status append_counted(Bytes value, const Step& step, ColumnData& column, StringArena& arena,
                       DecodeCounts& counts) {
   switch (step.read) {
-    case Read::text:
-      append_text(as_text(value), column, arena, counts);
-      return {};
+    case Read::text: append_text(as_text(value), column, arena, counts); return {};
     case Read::text_converted:
       append_converted(as_text(value), *step.charset, column, arena, counts);
       return {};
-    case Read::bytes:
-      column.append_string(as_text(value), arena);
-      return {};
-    case Read::packed:
-      return append_packed(value, step, column, arena, counts);
+    case Read::bytes: column.append_string(as_text(value), arena); return {};
+    case Read::packed: return append_packed(value, step, column, arena, counts);
     case Read::padded: {
       // The log leaves out the zero bytes at the end of BINARY(n).
       if (value.size() > step.length) return malformed();
@@ -407,7 +437,8 @@ Status append_counted(Bytes value, const Step& step, ColumnData& column, StringA
       bytes.resize(size, '\0');
       column.append_string(step.read == Read::uuid    ? uuid_text(bytes)
                            : step.read == Read::inet4 ? inet4_text(bytes)
-                                                      : inet6_text(bytes), arena);
+                                                      : inet6_text(bytes),
+                           arena);
       return {};
     }
   }
@@ -472,9 +503,10 @@ Result<std::uint64_t> RowDecoder::decode(const RowsEvent& event, TableChanges& i
   CHECK(into.rows.columns.size() == steps_.size());
   if (event.width != steps_.size()) return malformed();
   if (!event.full_image) {
-    return fail(Code::invalid, "The source writes partial rows into its binary log. Set "
-                               "binlog_row_image=FULL there (and in sessions that changed it), "
-                               "then let Minato read the table anew.");
+    return fail(Code::invalid,
+                "The source writes partial rows into its binary log. Set "
+                "binlog_row_image=FULL there (and in sessions that changed it), "
+                "then let Minato read the table anew.");
   }
   ByteReader in(event.rows);
   std::uint64_t changes = 0;

@@ -52,7 +52,8 @@ bool append_parsed(Parsed parsed, const T& value, ColumnData& column, DecodeCoun
   return true;
 }
 
-void append_text(std::string_view text, ColumnData& column, StringArena& arena, DecodeCounts& counts) {
+void append_text(std::string_view text, ColumnData& column, StringArena& arena,
+                 DecodeCounts& counts) {
   if (valid_utf8(text)) {
     column.append_string(text, arena);
     return;
@@ -87,7 +88,8 @@ bool append_integer(std::string_view text, TypeKind kind, ColumnData& column) {
   }
 }
 
-bool append_temporal(std::string_view text, TypeKind kind, ColumnData& column, DecodeCounts& counts) {
+bool append_temporal(std::string_view text, TypeKind kind, ColumnData& column,
+                     DecodeCounts& counts) {
   std::int64_t us = 0;
   std::int32_t days = 0;
   switch (kind) {
@@ -124,7 +126,8 @@ std::string TextRowDecoder::select_list(const TableSchema& schema) {
     const std::string name = quote_mysql_identifier(column.name);
     if (!list.empty()) list += ", ";
     // The text of a FLOAT has six digits, that of DOUBLE(m,d) is rounded.
-    const bool real = column.type.kind == TypeKind::float32 || column.type.kind == TypeKind::float64;
+    const bool real =
+        column.type.kind == TypeKind::float32 || column.type.kind == TypeKind::float64;
     list += real ? "CAST(" + name + " AS DOUBLE)" : name;
   }
   return list;
@@ -153,7 +156,9 @@ Status TextRowDecoder::decode(Bytes packet, RowBatch& into, DecodeCounts& counts
       case TypeKind::date:
       case TypeKind::timestamp:
       case TypeKind::timestamptz:
-      case TypeKind::interval_us: fits = append_temporal(text, steps_[i].type.kind, column, counts); break;
+      case TypeKind::interval_us:
+        fits = append_temporal(text, steps_[i].type.kind, column, counts);
+        break;
       default:
         fits = steps_[i].kind == MysqlKind::bit ? append_bits(text, steps_[i].type, column)
                                                 : append_integer(text, steps_[i].type.kind, column);

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/check.h"
+
 namespace minato::wire {
 namespace {
 
@@ -17,41 +19,76 @@ struct Named {
 };
 // Canonical names first: source_type() prints the first name of a kind.
 constexpr auto names = std::to_array<Named>({
-    {"tinyint", Kind::tinyint, 0},      {"smallint", Kind::smallint, 0},
-    {"mediumint", Kind::mediumint, 0},  {"int", Kind::integer, 0},
-    {"bigint", Kind::bigint, 0},        {"float", Kind::float32, 0},
-    {"double", Kind::float64, 0},       {"decimal", Kind::decimal, 0},
-    {"bit", Kind::bit, 1},              {"year", Kind::year, 0},
-    {"date", Kind::date, 0},            {"datetime", Kind::datetime, 0},
-    {"timestamp", Kind::timestamp, 0},  {"time", Kind::time, 0},
-    {"char", Kind::character, 1},       {"varchar", Kind::varchar, 0},
-    {"text", Kind::text, 0},            {"binary", Kind::binary, 1},
-    {"varbinary", Kind::varbinary, 0},  {"blob", Kind::blob, 0},
-    {"enum", Kind::enumeration, 0},     {"set", Kind::set, 0},
-    {"json", Kind::json, 0},            {"geometry", Kind::geometry, 0},
-    {"uuid", Kind::uuid, 0},            {"inet4", Kind::inet4, 0},
-    {"inet6", Kind::inet6, 0},          {"integer", Kind::integer, 0},
-    {"int1", Kind::tinyint, 0},         {"int2", Kind::smallint, 0},
-    {"int3", Kind::mediumint, 0},       {"int4", Kind::integer, 0},
-    {"int8", Kind::bigint, 0},          {"middleint", Kind::mediumint, 0},
-    {"bool", Kind::tinyint, 0},         {"boolean", Kind::tinyint, 0},
-    {"float4", Kind::float32, 0},       {"float8", Kind::float64, 0},
-    {"real", Kind::float64, 0},         {"double precision", Kind::float64, 0},
-    {"dec", Kind::decimal, 0},          {"numeric", Kind::decimal, 0},
-    {"fixed", Kind::decimal, 0},        {"number", Kind::decimal, 0},
-    {"character", Kind::character, 1},  {"character varying", Kind::varchar, 0},
-    {"char varying", Kind::varchar, 0}, {"varcharacter", Kind::varchar, 0},
-    {"varchar2", Kind::varchar, 0},     {"nchar", Kind::character, 1},
-    {"nvarchar", Kind::varchar, 0},     {"char byte", Kind::binary, 1},
-    {"tinytext", Kind::text, 0},        {"mediumtext", Kind::text, 0},
-    {"longtext", Kind::text, 0},        {"long", Kind::text, 0},
-    {"long varchar", Kind::text, 0},    {"clob", Kind::text, 0},
-    {"tinyblob", Kind::blob, 0},        {"mediumblob", Kind::blob, 0},
-    {"longblob", Kind::blob, 0},        {"long varbinary", Kind::blob, 0},
-    {"point", Kind::geometry, 0},       {"linestring", Kind::geometry, 0},
-    {"polygon", Kind::geometry, 0},     {"multipoint", Kind::geometry, 0},
-    {"multilinestring", Kind::geometry, 0}, {"multipolygon", Kind::geometry, 0},
-    {"geometrycollection", Kind::geometry, 0}, {"geomcollection", Kind::geometry, 0},
+    {"tinyint", Kind::tinyint, 0},
+    {"smallint", Kind::smallint, 0},
+    {"mediumint", Kind::mediumint, 0},
+    {"int", Kind::integer, 0},
+    {"bigint", Kind::bigint, 0},
+    {"float", Kind::float32, 0},
+    {"double", Kind::float64, 0},
+    {"decimal", Kind::decimal, 0},
+    {"bit", Kind::bit, 1},
+    {"year", Kind::year, 0},
+    {"date", Kind::date, 0},
+    {"datetime", Kind::datetime, 0},
+    {"timestamp", Kind::timestamp, 0},
+    {"time", Kind::time, 0},
+    {"char", Kind::character, 1},
+    {"varchar", Kind::varchar, 0},
+    {"text", Kind::text, 65535},
+    {"binary", Kind::binary, 1},
+    {"varbinary", Kind::varbinary, 0},
+    {"blob", Kind::blob, 65535},
+    {"enum", Kind::enumeration, 0},
+    {"set", Kind::set, 0},
+    {"json", Kind::json, 0},
+    {"geometry", Kind::geometry, 0},
+    {"uuid", Kind::uuid, 0},
+    {"inet4", Kind::inet4, 0},
+    {"inet6", Kind::inet6, 0},
+    {"integer", Kind::integer, 0},
+    {"int1", Kind::tinyint, 0},
+    {"int2", Kind::smallint, 0},
+    {"int3", Kind::mediumint, 0},
+    {"int4", Kind::integer, 0},
+    {"int8", Kind::bigint, 0},
+    {"middleint", Kind::mediumint, 0},
+    {"bool", Kind::tinyint, 0},
+    {"boolean", Kind::tinyint, 0},
+    {"float4", Kind::float32, 0},
+    {"float8", Kind::float64, 0},
+    {"real", Kind::float64, 0},
+    {"double precision", Kind::float64, 0},
+    {"dec", Kind::decimal, 0},
+    {"numeric", Kind::decimal, 0},
+    {"fixed", Kind::decimal, 0},
+    {"number", Kind::decimal, 0},
+    {"character", Kind::character, 1},
+    {"character varying", Kind::varchar, 0},
+    {"char varying", Kind::varchar, 0},
+    {"varcharacter", Kind::varchar, 0},
+    {"varchar2", Kind::varchar, 0},
+    {"nchar", Kind::character, 1},
+    {"nvarchar", Kind::varchar, 0},
+    {"char byte", Kind::binary, 1},
+    {"tinytext", Kind::text, 255},
+    {"mediumtext", Kind::text, 16777215},
+    {"longtext", Kind::text, 4294967295},
+    {"long", Kind::text, 16777215},
+    {"long varchar", Kind::text, 16777215},
+    {"clob", Kind::text, 4294967295},
+    {"tinyblob", Kind::blob, 255},
+    {"mediumblob", Kind::blob, 16777215},
+    {"longblob", Kind::blob, 4294967295},
+    {"long varbinary", Kind::blob, 16777215},
+    {"point", Kind::geometry, 0},
+    {"linestring", Kind::geometry, 0},
+    {"polygon", Kind::geometry, 0},
+    {"multipoint", Kind::geometry, 0},
+    {"multilinestring", Kind::geometry, 0},
+    {"multipolygon", Kind::geometry, 0},
+    {"geometrycollection", Kind::geometry, 0},
+    {"geomcollection", Kind::geometry, 0},
 });
 
 std::string lower(std::string_view text) {
@@ -80,7 +117,8 @@ Status set_length(MysqlType& type, const std::vector<std::string>& arguments) {
       }
       const std::uint32_t precision = first == 0 ? 10 : first;
       if (precision > 65 || scale > 38 || scale > precision) {
-        return fail(Code::invalid, "a column is DECIMAL(" + arguments[0] + "," + std::to_string(scale) + ")");
+        return fail(Code::invalid,
+                    "a column is DECIMAL(" + arguments[0] + "," + std::to_string(scale) + ")");
       }
       type.precision = static_cast<std::uint8_t>(precision);
       type.scale = static_cast<std::uint8_t>(scale);
@@ -100,11 +138,12 @@ Status set_length(MysqlType& type, const std::vector<std::string>& arguments) {
     case Kind::character:
     case Kind::varchar:
     case Kind::binary:
-    case Kind::varbinary:
-      type.length = first;
+    case Kind::varbinary: type.length = first; return {};
+    case Kind::text:
+    case Kind::blob:
+      type.length = 0;  // TEXT(n) is the smallest of the four that holds n: not worth to know here
       return {};
-    default:
-      return {};  // display widths and sizes of blobs do not matter
+    default: return {};  // display widths do not matter
   }
 }
 
@@ -144,6 +183,25 @@ Result<std::vector<std::string>> arguments(std::string_view text, std::size_t& a
   return fail(Code::invalid, "a column type lacks its closing bracket: " + std::string(text));
 }
 
+bool holds_all(const std::vector<std::string>& most, const std::vector<std::string>& some) {
+  return std::ranges::all_of(
+      some, [&](const std::string& value) { return std::ranges::find(most, value) != most.end(); });
+}
+
+int integer_rank(MysqlKind kind) { return kind <= MysqlKind::bigint ? static_cast<int>(kind) : -1; }
+int text_rank(MysqlKind kind) {
+  if (kind == MysqlKind::character) return 0;
+  if (kind == MysqlKind::varchar) return 1;
+  return kind == MysqlKind::text ? 2 : -1;
+}
+
+bool keeps_text(const MysqlType& from, const MysqlType& to) {
+  if (to.charset != from.charset && to.charset != "utf8mb4") return false;
+  const int before = text_rank(from.kind);
+  const int after = text_rank(to.kind);
+  return after > before || (after == before && to.length >= from.length);
+}
+
 }  // namespace
 
 bool has_charset(MysqlKind kind) {
@@ -155,7 +213,8 @@ Result<MysqlType> mysql_type(std::string_view name, const std::vector<std::strin
   const auto* found = std::find_if(names.begin(), names.end(),
                                    [&](const Named& named) { return named.name == wanted; });
   if (found == names.end()) {
-    return fail(Code::unsupported, "Minato does not know the column type '" + std::string(name) + "'.");
+    return fail(Code::unsupported,
+                "Minato does not know the column type '" + std::string(name) + "'.");
   }
   MysqlType type;
   type.kind = found->kind;
@@ -164,7 +223,8 @@ Result<MysqlType> mysql_type(std::string_view name, const std::vector<std::strin
   if (wanted == "nchar" || wanted == "nvarchar") type.charset = "utf8mb3";
   if (type.kind == Kind::enumeration || type.kind == Kind::set) {
     const std::size_t most = type.kind == Kind::set ? 64 : 65535;
-    if (args.empty() || args.size() > most) return fail(Code::invalid, "an ENUM or SET without members");
+    if (args.empty() || args.size() > most)
+      return fail(Code::invalid, "an ENUM or SET without members");
     type.values = args;
   } else if (!args.empty()) {
     TRY(set_length(type, args));
@@ -202,8 +262,12 @@ Result<MysqlType> parse_source_type(std::string_view text) {
 }
 
 std::string source_type(const MysqlType& type) {
-  const auto* named = std::find_if(names.begin(), names.end(),
-                                   [&](const Named& each) { return each.kind == type.kind; });
+  const bool sized = type.kind == Kind::text || type.kind == Kind::blob;
+  const std::uint32_t size = type.length == 0 ? 65535 : type.length;
+  const auto* named = std::find_if(names.begin(), names.end(), [&](const Named& each) {
+    return each.kind == type.kind && (!sized || each.length == size);
+  });
+  CHECK(named != names.end());
   std::string out(named->name);
   if (type.kind == Kind::decimal) {
     out += "(" + std::to_string(type.precision) + "," + std::to_string(type.scale) + ")";
@@ -213,6 +277,8 @@ std::string source_type(const MysqlType& type) {
     out.back() = ')';
   } else if (type.fraction > 0) {
     out += "(" + std::to_string(type.fraction) + ")";
+  } else if (sized) {
+    if (type.length == 0) out += "(0)";
   } else if (type.length > 0 || type.kind == Kind::varchar || type.kind == Kind::varbinary) {
     out += "(" + std::to_string(type.length) + ")";
   }
@@ -259,8 +325,35 @@ ColumnType lake_type(const MysqlType& type) {
 }
 
 Column lake_column(std::string name, const MysqlType& type, bool nullable) {
-  const bool dated = type.kind == Kind::date || type.kind == Kind::datetime || type.kind == Kind::timestamp;
+  const bool dated =
+      type.kind == Kind::date || type.kind == Kind::datetime || type.kind == Kind::timestamp;
   return {std::move(name), lake_type(type), nullable || dated, source_type(type)};
+}
+
+bool keeps_values(const MysqlType& from, const MysqlType& to) {
+  if (integer_rank(from.kind) >= 0) {
+    const int before = integer_rank(from.kind);
+    const int after = integer_rank(to.kind);
+    return from.is_unsigned == to.is_unsigned ? after >= before
+                                              : from.is_unsigned && after > before;
+  }
+  if (text_rank(from.kind) >= 0) return keeps_text(from, to);
+  if (from.kind == MysqlKind::float32 && to.kind == MysqlKind::float64) return true;
+  if (from.kind != to.kind || from.is_unsigned > to.is_unsigned) return from == to;
+  switch (from.kind) {
+    case MysqlKind::decimal:
+      return to.scale == from.scale && to.precision >= from.precision &&
+             from.is_unsigned == to.is_unsigned && (to.precision > 38) == (from.precision > 38);
+    case MysqlKind::datetime:
+    case MysqlKind::timestamp:
+    case MysqlKind::time: return to.fraction >= from.fraction;
+    case MysqlKind::varbinary:
+    case MysqlKind::blob: return to.length >= from.length;
+    case MysqlKind::bit: return to.length >= from.length && (from.length == 1) == (to.length == 1);
+    case MysqlKind::enumeration:
+    case MysqlKind::set: return holds_all(to.values, from.values);
+    default: return from == to;
+  }
 }
 
 }  // namespace minato::wire

@@ -11,12 +11,14 @@ namespace minato::wire {
 namespace {
 
 constexpr std::array<unsigned, 10> group_bytes = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
-constexpr std::array<std::uint32_t, 10> group_max = {1,      10,      100,      1000,      10000,
-                                                     100000, 1000000, 10000000, 100000000, 1000000000};
+constexpr std::array<std::uint32_t, 10> group_max = {
+    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
 
-/// Walks the groups of a stored decimal: calls each(value, digits); false when a group has more than its digits.
+/// Walks the groups of a stored decimal: calls each(value, digits); false when a group has more
+/// than its digits.
 template <class Each>
-bool decimal_groups(const std::uint8_t* at, unsigned precision, unsigned scale, bool& negative, Each each) {
+bool decimal_groups(const std::uint8_t* at, unsigned precision, unsigned scale, bool& negative,
+                    Each each) {
   const unsigned integral = precision - scale;
   negative = (at[0] & 0x80) == 0;
   const std::uint8_t flip = negative ? 0xff : 0;
@@ -59,8 +61,8 @@ bool fraction(std::string_view text, std::int64_t& us) {
 }
 
 bool clock(std::string_view text, unsigned& minutes, unsigned& seconds, std::int64_t& us) {
-  return text.size() >= 6 && text[0] == ':' && two(text, 1, minutes) && text[3] == ':' && two(text, 4, seconds) &&
-         minutes < 60 && seconds < 60 && fraction(text.substr(6), us);
+  return text.size() >= 6 && text[0] == ':' && two(text, 1, minutes) && text[3] == ':' &&
+         two(text, 4, seconds) && minutes < 60 && seconds < 60 && fraction(text.substr(6), us);
 }
 
 }  // namespace
@@ -70,7 +72,8 @@ unsigned decimal_size(unsigned precision, unsigned scale) {
   return integral / 9 * 4 + group_bytes[integral % 9] + scale / 9 * 4 + group_bytes[scale % 9];
 }
 
-bool decimal_digits(const std::uint8_t* at, unsigned precision, unsigned scale, bool& negative, char* digits) {
+bool decimal_digits(const std::uint8_t* at, unsigned precision, unsigned scale, bool& negative,
+                    char* digits) {
   return decimal_groups(at, precision, scale, negative, [&](std::uint32_t value, unsigned count) {
     for (unsigned i = count; i-- > 0; value /= 10) digits[i] = static_cast<char>('0' + value % 10);
     digits += count;
@@ -163,8 +166,8 @@ Parsed parse_datetime(std::string_view text, std::int64_t& us) {
   unsigned minutes = 0;
   unsigned seconds = 0;
   std::int64_t part = 0;
-  if (day == Parsed::malformed || text.size() < 19 || text[10] != ' ' || !two(text, 11, hours) || hours > 23 ||
-      !clock(text.substr(13), minutes, seconds, part)) {
+  if (day == Parsed::malformed || text.size() < 19 || text[10] != ' ' || !two(text, 11, hours) ||
+      hours > 23 || !clock(text.substr(13), minutes, seconds, part)) {
     return Parsed::malformed;
   }
   us = days * us_per_day + ((hours * 60LL + minutes) * 60 + seconds) * us_per_second + part;
@@ -192,11 +195,13 @@ Parsed parse_time(std::string_view text, std::int64_t& us) {
 
 std::string uuid_text(std::string_view stored) {
   if (stored.size() != 16) return {};
-  // MariaDB stores versions 1 to 5 with the groups in reverse order (for index locality), others as they are.
+  // MariaDB stores versions 1 to 5 with the groups in reverse order (for index locality), others as
+  // they are.
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(stored[i]); };
   const bool reversed = byte(6) >= 0x80 && byte(8) > 0 && byte(8) <= 0x80;
   std::array<unsigned char, 16> bytes{};
-  constexpr std::array<unsigned char, 16> order = {12, 13, 14, 15, 10, 11, 8, 9, 6, 7, 0, 1, 2, 3, 4, 5};
+  constexpr std::array<unsigned char, 16> order = {12, 13, 14, 15, 10, 11, 8, 9,
+                                                   6,  7,  0,  1,  2,  3,  4, 5};
   for (std::size_t i = 0; i < 16; ++i) bytes[i] = reversed ? byte(order[i]) : byte(i);
   std::string out;
   for (std::size_t i = 0; i < 16; ++i) {
@@ -210,13 +215,16 @@ std::string uuid_text(std::string_view stored) {
 
 std::string inet4_text(std::string_view stored) {
   std::array<char, INET_ADDRSTRLEN> text{};
-  if (stored.size() != 4 || inet_ntop(AF_INET, stored.data(), text.data(), text.size()) == nullptr) return {};
+  if (stored.size() != 4 || inet_ntop(AF_INET, stored.data(), text.data(), text.size()) == nullptr)
+    return {};
   return text.data();
 }
 
 std::string inet6_text(std::string_view stored) {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  if (stored.size() != 16 || inet_ntop(AF_INET6, stored.data(), text.data(), text.size()) == nullptr) return {};
+  if (stored.size() != 16 ||
+      inet_ntop(AF_INET6, stored.data(), text.data(), text.size()) == nullptr)
+    return {};
   return text.data();
 }
 

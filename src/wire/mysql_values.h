@@ -1,5 +1,5 @@
-// Single values of MySQL in the lake's terms: dates, times, decimals. Used by the binary log's decoder and by the
-// text protocol's, so that a row is the same whichever way it came.
+// Single values of MySQL in the lake's terms: dates, times, decimals. Used by the binary log's
+// decoder and by the text protocol's, so that a row is the same whichever way it came.
 #pragma once
 
 #include <array>
@@ -25,7 +25,8 @@ constexpr std::int32_t days_from_civil(int year, unsigned month, unsigned day) {
   return era * 146097 + static_cast<std::int32_t>(day_of_era) - 719468;
 }
 
-/// False for what is no day: '0000-00-00', '2024-00-10', '2024-02-31' (the source may hold them; the lake cannot).
+/// False for what is no day: '0000-00-00', '2024-00-10', '2024-02-31' (the source may hold them;
+/// the lake cannot).
 constexpr bool is_day(unsigned year, unsigned month, unsigned day) {
   if (month < 1 || month > 12 || day < 1 || day > 31) return false;
   if (day <= 28) return true;
@@ -44,8 +45,10 @@ constexpr std::array<Int128, 39> powers_of_ten() {
 inline constexpr std::array<Int128, 39> power10 = powers_of_ten();
 
 /// A DECIMAL as the binary log stores it: big-endian groups of nine digits, sign in the first bit.
-/// `digits` receives exactly precision - scale + scale digits ('0'..'9'); false when a group is out of range.
-bool decimal_digits(const std::uint8_t* at, unsigned precision, unsigned scale, bool& negative, char* digits);
+/// `digits` receives exactly precision - scale + scale digits ('0'..'9'); false when a group is out
+/// of range.
+bool decimal_digits(const std::uint8_t* at, unsigned precision, unsigned scale, bool& negative,
+                    char* digits);
 /// The same as a number; precision ≤ 38. False when it is malformed.
 bool decimal_value(const std::uint8_t* at, unsigned precision, unsigned scale, Int128& value);
 unsigned decimal_size(unsigned precision, unsigned scale);

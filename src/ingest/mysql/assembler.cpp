@@ -13,7 +13,8 @@ namespace {
 
 using wire::BinlogEvent;
 
-/// Events made up for the connection carry a checksum or not by rules of their own: the sum itself tells.
+/// Events made up for the connection carry a checksum or not by rules of their own: the sum itself
+/// tells.
 bool ends_with_checksum(wire::Bytes bytes) {
   if (bytes.size() < wire::event_header_size + 4) return false;
   const auto sum = crc32(0, bytes.data(), static_cast<uInt>(bytes.size() - 4));
@@ -34,11 +35,22 @@ std::string first_word(std::string_view text) {
 
 }  // namespace
 
-Assembler::Assembler(const SourceOptions& options, LogPosition from, std::optional<LogPosition> cut,
+Assembler::Assembler(const SourceOptions& options, LogPosition from, std::optional<Join> cut,
                      ShapeBook shapes, PieceQueue& queue, IsRowFormat is_row_format)
-    : options_(options), position_(std::move(from)), cut_(std::move(cut)), shapes_(std::move(shapes)),
-      queue_(queue), is_row_format_(std::move(is_row_format)) {
-  if (cut_ && position_.covers(*cut_)) cut_.reset();
+    : options_(options),
+      position_(std::move(from)),
+      cut_(std::move(cut)),
+      shapes_(std::move(shapes)),
+      queue_(queue),
+      is_row_format_(std::move(is_row_format)) {
+  reach_cut();
+}
+
+bool Assembler::reach_cut() {
+  if (!cut_ || !position_.covers(cut_->position)) return false;
+  for (const TableSchemaPtr& shape : cut_->shapes) shapes_.join(shape);
+  cut_.reset();
+  return true;
 }
 
 void Assembler::reconnected() {
@@ -50,7 +62,8 @@ void Assembler::reconnected() {
 }
 
 Status Assembler::event(wire::Bytes bytes) {
-  if (bytes.size() < wire::event_header_size) return fail(Code::invalid, "The source sent half an event.");
+  if (bytes.size() < wire::event_header_size)
+    return fail(Code::invalid, "The source sent half an event.");
   const auto type = static_cast<BinlogEvent>(bytes[4]);
   if (type == BinlogEvent::format_description) {
     TRY_ASSIGN(format_, wire::parse_format_description(bytes));
@@ -60,7 +73,8 @@ Status Assembler::event(wire::Bytes bytes) {
   }
   const bool made_up = type == BinlogEvent::rotate || type == BinlogEvent::heartbeat ||
                        (wire::load<std::uint16_t>(bytes.data() + 17) & 0x20) != 0;
-  if (!format_known_ && !made_up) return fail(Code::invalid, "The source's log does not begin with its format.");
+  if (!format_known_ && !made_up)
+    return fail(Code::invalid, "The source's log does not begin with its format.");
   wire::LogFormat format = format_;
   if (made_up) format.checksum = ends_with_checksum(bytes);
   TRY_ASSIGN(const wire::Event event, wire::parse_event(bytes, format, !made_up));
@@ -91,11 +105,13 @@ Status Assembler::refuse(const wire::Event& event) {
     case BinlogEvent::incident:
       return fail(Code::source_gap, "The source's binary log says that events were lost there.");
     case BinlogEvent::xa_prepare:
-      return fail(Code::unsupported, "The source uses XA transactions (XA PREPARE), which Minato cannot "
-                                     "capture yet.");
+      return fail(Code::unsupported,
+                  "The source uses XA transactions (XA PREPARE), which Minato cannot "
+                  "capture yet.");
     default:
-      return fail(Code::unsupported, "The source writes partial JSON updates or compressed transactions. Set "
-                                     "binlog_row_value_options='' and binlog_transaction_compression=OFF.");
+      return fail(Code::unsupported,
+                  "The source writes partial JSON updates or compressed transactions. Set "
+                  "binlog_row_value_options='' and binlog_transaction_compression=OFF.");
   }
 }
 
@@ -113,8 +129,10 @@ Status Assembler::on_gtid(const wire::Event& event) {
   TRY_ASSIGN(const wire::GtidEvent gtid, wire::parse_gtid(event.body));
   const Gtid fresh{event.header.server_id, gtid.sequence};
   if (in_group_ && gtid_ && (gtid_ != fresh || domain_ != gtid.domain)) {
-    return fail(Code::internal, "The source continued with another transaction than the one that was cut off.",
-                "expected " + std::to_string(gtid_->sequence) + ", got " + std::to_string(fresh.sequence));
+    return fail(
+        Code::internal,
+        "The source continued with another transaction than the one that was cut off.",
+        "expected " + std::to_string(gtid_->sequence) + ", got " + std::to_string(fresh.sequence));
   }
   if (!in_group_) skip_ = 0;
   in_group_ = true;
@@ -123,7 +141,8 @@ Status Assembler::on_gtid(const wire::Event& event) {
   gtid_ = fresh;
   steps_ = 0;
   if (gtid.prepared_xa || gtid.completed_xa) {
-    return fail(Code::unsupported, "The source uses XA transactions, which Minato cannot capture yet.");
+    return fail(Code::unsupported,
+                "The source uses XA transactions, which Minato cannot capture yet.");
   }
   return {};
 }
@@ -141,7 +160,8 @@ Status Assembler::on_query(const wire::Event& event) {
   }
   if (word == "COMMIT") return end_group(event.header);
   if (word == "ROLLBACK") {
-    // Rows of tables without transactions stay, those of others do not: the log does not say which are which.
+    // Rows of tables without transactions stay, those of others do not: the log does not say which
+    // are which.
     TRY(lose_group());
     return query.text.size() <= 10 ? end_group(event.header) : Status{};
   }
@@ -154,7 +174,8 @@ Status Assembler::on_query(const wire::Event& event) {
 
 Status Assembler::on_statement(const wire::QueryEvent& query, const wire::Event& event) {
   const std::string word = first_word(query.text);
-  if (word == "INSERT" || word == "UPDATE" || word == "DELETE" || word == "REPLACE" || word == "LOAD") {
+  if (word == "INSERT" || word == "UPDATE" || word == "DELETE" || word == "REPLACE" ||
+      word == "LOAD") {
     return on_data_statement(query);
   }
   return on_schema_statement(query, event);
@@ -163,9 +184,10 @@ Status Assembler::on_statement(const wire::QueryEvent& query, const wire::Event&
 Status Assembler::on_data_statement(const wire::QueryEvent& query) {
   TRY_ASSIGN(const bool row_format, is_row_format_());
   if (!row_format) {
-    return fail(Code::invalid, "The source writes statements instead of rows into its binary log. Set "
-                               "binlog_format=ROW there (SET GLOBAL binlog_format='ROW', and in its "
-                               "configuration), and reconnect the applications.");
+    return fail(Code::invalid,
+                "The source writes statements instead of rows into its binary log. Set "
+                "binlog_format=ROW there (SET GLOBAL binlog_format='ROW', and in its "
+                "configuration), and reconnect the applications.");
   }
   // A session of its own wrote a statement: which tables it changed is not for us to guess.
   log::warn("source_statement_in_log", {{"source", options_.name}, {"database", query.database}});
@@ -206,7 +228,8 @@ Status Assembler::lose(const TableName& table) {
     if (each.schema != nullptr && each.schema->name == table) each.captured = false;
   }
   StreamBatch& piece = queue_.open();
-  if (std::find(piece.lost.begin(), piece.lost.end(), table) == piece.lost.end()) piece.lost.push_back(table);
+  if (std::find(piece.lost.begin(), piece.lost.end(), table) == piece.lost.end())
+    piece.lost.push_back(table);
   return {};
 }
 
@@ -219,7 +242,8 @@ Status Assembler::lose_group() {
 Status Assembler::on_table_map(const wire::Event& event) {
   TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
   Table& table = tables_[id];
-  if (table.shapes_version == shapes_.version() && std::ranges::equal(table.raw, event.body)) return {};
+  if (table.shapes_version == shapes_.version() && std::ranges::equal(table.raw, event.body))
+    return {};
   table = Table{};
   table.raw.assign(event.body.begin(), event.body.end());
   table.shapes_version = shapes_.version();
@@ -230,8 +254,8 @@ Status Assembler::on_table_map(const wire::Event& event) {
   auto decoder = wire::RowDecoder::compile(map, *table.schema);
   if (!decoder) {
     if (decoder.error().code != Code::conflict) return fail(std::move(decoder).error());
-    log::warn("source_shape_lost", {{"source", options_.name}, {"table", display(name)},
-                                    {"why", decoder.error()}});
+    log::warn("source_shape_lost",
+              {{"source", options_.name}, {"table", display(name)}, {"why", decoder.error()}});
     return lose(name);
   }
   table.decoder = std::move(*decoder);
@@ -241,8 +265,9 @@ Status Assembler::on_table_map(const wire::Event& event) {
 
 TableChanges& Assembler::changes_of(Table& table, StreamBatch& piece) {
   if (table.piece != queue_.generation()) {
-    const auto found = std::find_if(piece.tables.begin(), piece.tables.end(),
-                                    [&](const TableChanges& each) { return each.rows.schema == table.schema; });
+    const auto found =
+        std::find_if(piece.tables.begin(), piece.tables.end(),
+                     [&](const TableChanges& each) { return each.rows.schema == table.schema; });
     table.slot = static_cast<std::size_t>(found - piece.tables.begin());
     if (found == piece.tables.end()) piece.tables.emplace_back(table.schema);
     table.piece = queue_.generation();
@@ -293,9 +318,7 @@ Status Assembler::end_group(const wire::EventHeader& header) {
   piece.transactions += 1;
   piece.last_commit = at(header.timestamp);
   if (piece.first_commit == SystemTime{}) piece.first_commit = piece.last_commit;
-  const bool cut_here = cut_ && position_.covers(*cut_);
-  if (cut_here) cut_.reset();
-  if (cut_here || !piece.ddl.empty() || piece.rows >= options_.batch_rows_max ||
+  if (reach_cut() || !piece.ddl.empty() || piece.rows >= options_.batch_rows_max ||
       held_ >= options_.batch_bytes_max) {
     return push(true);
   }

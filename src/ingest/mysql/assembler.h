@@ -1,5 +1,5 @@
-// Binary log events of a MariaDB source → pieces of whole transactions in columns. No sockets: events come in by
-// event(), pieces go to a PieceQueue.
+// Binary log events of a MariaDB source → pieces of whole transactions in columns. No sockets:
+// events come in by event(), pieces go to a PieceQueue.
 #pragma once
 
 #include <optional>
@@ -18,12 +18,18 @@ class Assembler {
   /// True when the source's binlog_format is ROW now; asked when a statement was found in the log.
   using IsRowFormat = std::function<Result<bool>()>;
 
-  Assembler(const SourceOptions& options, LogPosition from, std::optional<LogPosition> cut, ShapeBook shapes,
-            PieceQueue& queue, IsRowFormat is_row_format);
+  /// Tables that were read as of `position`: their shapes there, known to the stream from there on.
+  struct Join {
+    LogPosition position;
+    std::vector<TableSchemaPtr> shapes;
+  };
+  Assembler(const SourceOptions& options, LogPosition from, std::optional<Join> cut,
+            ShapeBook shapes, PieceQueue& queue, IsRowFormat is_row_format);
 
   /// One event as it came. Error{cancelled} when the queue was closed; other errors are final.
   Status event(wire::Bytes bytes);
-  /// A new connection starts over at position(): a transaction that was cut off comes again from its start.
+  /// A new connection starts over at position(): a transaction that was cut off comes again from
+  /// its start.
   void reconnected();
   /// The end of the last whole transaction.
   const LogPosition& position() const { return position_; }
@@ -31,13 +37,13 @@ class Assembler {
 
  private:
   struct Table {
-    std::vector<std::uint8_t> raw;   // the TABLE_MAP it was made from
+    std::vector<std::uint8_t> raw;  // the TABLE_MAP it was made from
     std::uint64_t shapes_version = 0;
     bool captured = false;
     std::optional<wire::RowDecoder> decoder;
     TableSchemaPtr schema;
-    std::uint64_t piece = 0;         // the queue's generation in which `slot` is valid
-    std::size_t slot = 0;            // in the open piece's tables
+    std::uint64_t piece = 0;  // the queue's generation in which `slot` is valid
+    std::size_t slot = 0;     // in the open piece's tables
   };
 
   Status dispatch(const wire::Event& event);
@@ -57,28 +63,31 @@ class Assembler {
   bool next_step();
   TableChanges& changes_of(Table& table, StreamBatch& piece);
   Status lose_group();
+  /// True when the position has reached the cut just now.
+  bool reach_cut();
 
   SourceOptions options_;
   LogPosition position_;
-  std::optional<LogPosition> cut_;
+  std::optional<Join> cut_;
   ShapeBook shapes_;
   PieceQueue& queue_;
   IsRowFormat is_row_format_;
 
   wire::LogFormat format_;
   bool format_known_ = false;
-  std::string file_;                         // of the events that come in
-  std::unordered_map<std::uint64_t, Table> tables_;  // by table id; ids change with each DDL and server start
-  std::size_t held_ = 0;                     // decoded bytes in the open piece, about
+  std::string file_;                                 // of the events that come in
+  std::unordered_map<std::uint64_t, Table> tables_;  // by table id; ids change with each DDL and
+                                                     // server start
+  std::size_t held_ = 0;                             // decoded bytes in the open piece, about
   std::vector<std::uint8_t> storage_;
 
   bool in_group_ = false;
   bool standalone_ = false;
   std::uint32_t domain_ = 0;
   std::optional<Gtid> gtid_;
-  std::uint64_t steps_ = 0;                  // row events and statements of the group that were taken in
-  std::uint64_t skip_ = 0;                   // steps to pass over after a reconnection
-  std::set<TableName> touched_;              // captured tables with rows in the group
+  std::uint64_t steps_ = 0;      // row events and statements of the group that were taken in
+  std::uint64_t skip_ = 0;       // steps to pass over after a reconnection
+  std::set<TableName> touched_;  // captured tables with rows in the group
   wire::DecodeCounts counts_;
 };
 

@@ -9,12 +9,16 @@
 namespace minato::ingest::mysql {
 namespace {
 
-/// Shapes of all base tables for which `where` (over schema and table name) holds and `wanted` agrees.
+/// Shapes of all base tables for which `where` (over schema and table name) holds and `wanted`
+/// agrees.
 template <class Wanted>
-Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::string& where, Wanted wanted) {
+Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::string& where,
+                                         Wanted wanted) {
   TRY_ASSIGN(const auto names,
-             connection.rows("SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE "
-                             "table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND " + where));
+             connection.rows(
+                 "SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE "
+                 "table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND " +
+                 where));
   std::map<TableName, std::shared_ptr<TableSchema>> found;
   for (const Row& row : names) {
     const TableName name{row[0].value_or(""), row[1].value_or("")};
@@ -29,10 +33,11 @@ Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::stri
     found.emplace(name, std::move(schema));
   }
   if (found.empty()) return std::vector<TableSchemaPtr>{};
-  TRY_ASSIGN(const auto columns,
-             connection.rows("SELECT table_schema, table_name, column_name, column_type, is_nullable, "
-                             "character_set_name FROM information_schema.columns WHERE " + where +
-                             " ORDER BY table_schema, table_name, ordinal_position"));
+  TRY_ASSIGN(
+      const auto columns,
+      connection.rows("SELECT table_schema, table_name, column_name, column_type, is_nullable, "
+                      "character_set_name FROM information_schema.columns WHERE " +
+                      where + " ORDER BY table_schema, table_name, ordinal_position"));
   for (const Row& row : columns) {
     const auto entry = found.find({row[0].value_or(""), row[1].value_or("")});
     if (entry == found.end()) continue;
@@ -47,16 +52,18 @@ Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::stri
         wire::lake_column(row[2].value_or(""), *type, row[4].value_or("YES") == "YES"));
   }
   TRY_ASSIGN(const auto keys,
-             connection.rows("SELECT table_schema, table_name, column_name FROM information_schema.statistics "
-                             "WHERE index_name='PRIMARY' AND " + where +
-                             " ORDER BY table_schema, table_name, seq_in_index"));
+             connection.rows(
+                 "SELECT table_schema, table_name, column_name FROM information_schema.statistics "
+                 "WHERE index_name='PRIMARY' AND " +
+                 where + " ORDER BY table_schema, table_name, seq_in_index"));
   for (const Row& row : keys) {
     const auto entry = found.find({row[0].value_or(""), row[1].value_or("")});
     if (entry == found.end()) continue;
     auto& known = entry->second->columns;
     const auto at = std::find_if(known.begin(), known.end(),
                                  [&](const Column& column) { return column.name == row[2]; });
-    if (at != known.end()) entry->second->key.push_back(static_cast<std::uint32_t>(at - known.begin()));
+    if (at != known.end())
+      entry->second->key.push_back(static_cast<std::uint32_t>(at - known.begin()));
   }
   std::vector<TableSchemaPtr> shapes;
   for (auto& [name, schema] : found) {
@@ -81,7 +88,8 @@ Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection,
 
 Result<TableSchemaPtr> read_shape(Connection& connection, const TableName& table) {
   TRY_ASSIGN(auto shapes, read(connection,
-                               "table_schema=" + literal(table.schema) + " AND table_name=" + literal(table.name),
+                               "table_schema=" + literal(table.schema) +
+                                   " AND table_name=" + literal(table.name),
                                [&](const TableName& name) { return name == table; }));
   if (shapes.empty()) return TableSchemaPtr();
   return shapes.front();

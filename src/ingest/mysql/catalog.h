@@ -9,7 +9,8 @@
 namespace minato::ingest::mysql {
 
 /// Base tables that match one of `patterns`, system schemas left out, ordered by name.
-Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection, const std::vector<std::string>& patterns);
+Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection,
+                                                const std::vector<std::string>& patterns);
 /// One table's shape now; nullptr when there is no such base table.
 Result<TableSchemaPtr> read_shape(Connection& connection, const TableName& table);
 

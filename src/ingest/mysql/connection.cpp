@@ -19,24 +19,27 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
   const std::string detail = doing + ": " + std::to_string(number) + " " + text;
   switch (number) {
     case ER_ACCESS_DENIED_ERROR:
-      return fail(Code::unauthenticated, "The source refuses " + where +
-                                             ": wrong user or password. Check `url` and `password_file`.",
+      return fail(Code::unauthenticated,
+                  "The source refuses " + where +
+                      ": wrong user or password. Check `url` and `password_file`.",
                   detail);
     case ER_HOST_NOT_PRIVILEGED:
     case ER_HOST_IS_BLOCKED:
-      return fail(Code::forbidden, "The source does not let this machine connect as " + where + ": " + text,
-                  detail);
+      return fail(Code::forbidden,
+                  "The source does not let this machine connect as " + where + ": " + text, detail);
     case ER_DBACCESS_DENIED_ERROR:
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
     case ER_SPECIFIC_ACCESS_DENIED_ERROR:
-      return fail(Code::forbidden, "The source's account " + where + " lacks a privilege: " + text +
-                                       ". Needed: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT "
-                                       "ON *.* TO the account.",
+      return fail(Code::forbidden,
+                  "The source's account " + where + " lacks a privilege: " + text +
+                      ". Needed: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT "
+                      "ON *.* TO the account.",
                   detail);
     case source_log_gap:
-      return fail(Code::source_gap, "The source cannot continue its binary log from where Minato stopped: " +
-                                        text, detail);
+      return fail(Code::source_gap,
+                  "The source cannot continue its binary log from where Minato stopped: " + text,
+                  detail);
     case ER_TABLE_DEF_CHANGED:
       return fail(Code::conflict, "A table changed its shape while it was read.", detail);
     case ER_NO_SUCH_TABLE:
@@ -44,14 +47,19 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
     case CR_UNKNOWN_HOST:
-      return fail(Code::unavailable, "The source " + where + " cannot be reached: " + text +
-                                         ". Is it running, and are host and port right?",
+      return fail(Code::unavailable,
+                  "The source " + where + " cannot be reached: " + text +
+                      ". Is it running, and are host and port right?",
                   detail);
     default:
-      // 2000…2999 are the client library's own: the connection broke. So do 1040, 1053, 1158…1161, 1927.
-      if ((number >= 2000 && number < 3000) || number == ER_CON_COUNT_ERROR || number == ER_SERVER_SHUTDOWN ||
-          (number >= ER_NET_READ_ERROR_FROM_PIPE && number <= ER_NET_WRITE_INTERRUPTED) || number == 1927) {
-        return fail(Code::unavailable, "The connection to the source " + where + " broke: " + text, detail);
+      // 2000…2999 are the client library's own: the connection broke. So do 1040, 1053, 1158…1161,
+      // 1927.
+      if ((number >= 2000 && number < 3000) || number == ER_CON_COUNT_ERROR ||
+          number == ER_SERVER_SHUTDOWN ||
+          (number >= ER_NET_READ_ERROR_FROM_PIPE && number <= ER_NET_WRITE_INTERRUPTED) ||
+          number == 1927) {
+        return fail(Code::unavailable, "The connection to the source " + where + " broke: " + text,
+                    detail);
       }
       return fail(Code::internal, "The source " + where + " answered an error: " + text, detail);
   }
@@ -84,12 +92,13 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
   // TCP always: "localhost" would mean the Unix socket to the library.
   const std::string host = options.host == "localhost" ? "127.0.0.1" : options.host;
   if (mysql_real_connect(connection.mysql_.get(), host.c_str(), options.user.c_str(),
-                         options.password.c_str(), nullptr, static_cast<unsigned>(options.port), nullptr,
-                         0) == nullptr) {
+                         options.password.c_str(), nullptr, static_cast<unsigned>(options.port),
+                         nullptr, 0) == nullptr) {
     return connection.error("connect");
   }
   TRY(connection.run("SET NAMES utf8mb4"));
-  TRY(connection.run("SET SESSION sql_mode='', time_zone='+00:00', net_write_timeout=3600, "
+  TRY(
+      connection.run("SET SESSION sql_mode='', time_zone='+00:00', net_write_timeout=3600, "
                      "net_read_timeout=3600, wait_timeout=86400"));
   if (connection.is_mariadb()) {
     TRY(connection.run("SET SESSION max_statement_time=0"));
@@ -105,7 +114,8 @@ Status Connection::run(const std::string& sql) {
 
 Result<std::vector<Row>> Connection::rows(const std::string& sql) {
   if (mysql_real_query(mysql_.get(), sql.data(), sql.size()) != 0) return error(sql);
-  std::unique_ptr<MYSQL_RES, void (*)(MYSQL_RES*)> result(mysql_store_result(mysql_.get()), mysql_free_result);
+  std::unique_ptr<MYSQL_RES, void (*)(MYSQL_RES*)> result(mysql_store_result(mysql_.get()),
+                                                          mysql_free_result);
   std::vector<Row> rows;
   if (result == nullptr) {
     if (mysql_errno(mysql_.get()) != 0) return error(sql);
@@ -140,7 +150,8 @@ Status Connection::begin_rows(const std::string& sql) {
 }
 
 Status Connection::command(enum_server_command command, const std::string& payload) {
-  if (mysql_->methods->db_command(mysql_.get(), command, payload.data(), payload.size(), 1, nullptr) != 0) {
+  if (mysql_->methods->db_command(mysql_.get(), command, payload.data(), payload.size(), 1,
+                                  nullptr) != 0) {
     return error("command " + std::to_string(command));
   }
   return {};

@@ -1,4 +1,5 @@
-// One connection to a MySQL or MariaDB server: libmariadb behind Result. The password goes nowhere else.
+// One connection to a MySQL or MariaDB server: libmariadb behind Result. The password goes nowhere
+// else.
 #pragma once
 
 #include <mysql.h>
@@ -19,8 +20,9 @@ using Row = std::vector<std::optional<std::string>>;
 
 class Connection {
  public:
-  /// Connects and sets the session so that values are text in UTF-8, times in UTC, and no server default interferes.
-  /// Error{unauthenticated, forbidden, unavailable} with what to do. `silence` bounds every wait for bytes.
+  /// Connects and sets the session so that values are text in UTF-8, times in UTC, and no server
+  /// default interferes. Error{unauthenticated, forbidden, unavailable} with what to do. `silence`
+  /// bounds every wait for bytes.
   static Result<Connection> open(const SourceOptions& options, std::chrono::seconds silence);
 
   Status run(const std::string& sql);

@@ -8,7 +8,8 @@ namespace minato::ingest::mysql {
 namespace {
 
 constexpr std::size_t ready_max = 2;
-// A piece that only moves the position (transactions of other tables) is not worth a commit each time.
+// A piece that only moves the position (transactions of other tables) is not worth a commit each
+// time.
 constexpr std::chrono::milliseconds quiet_interval{200};
 
 }  // namespace

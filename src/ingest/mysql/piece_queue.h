@@ -1,6 +1,6 @@
-// Between the reader thread and the consumer: the piece being filled, and finished ones. The consumer may take the
-// open piece whenever the reader stands between two transactions, so that an idle source has no delay, and a
-// backlog makes large pieces.
+// Between the reader thread and the consumer: the piece being filled, and finished ones. The
+// consumer may take the open piece whenever the reader stands between two transactions, so that an
+// idle source has no delay, and a backlog makes large pieces.
 #pragma once
 
 #include <chrono>
@@ -41,8 +41,8 @@ class PieceQueue {
   std::condition_variable reader_;
   StreamBatch open_;
   std::uint64_t generation_ = 1;
-  bool filling_ = false;    // the reader is inside a transaction: open_ is not to be touched
-  bool wanted_ = false;     // the consumer waits
+  bool filling_ = false;  // the reader is inside a transaction: open_ is not to be touched
+  bool wanted_ = false;   // the consumer waits
   bool closed_ = false;
   std::optional<Error> error_;
   std::deque<StreamBatch> ready_;

@@ -21,7 +21,8 @@ std::string_view cut(std::string_view& text, char mark) {
 }
 
 tl::unexpected<Error> bad(std::string_view text) {
-  return fail(Code::invalid, "'" + std::string(text) + "' is not a position in a MariaDB binary log");
+  return fail(Code::invalid,
+              "'" + std::string(text) + "' is not a position in a MariaDB binary log");
 }
 
 }  // namespace
@@ -34,7 +35,8 @@ Status LogPosition::set_gtids(std::string_view text) {
     while (!one.empty() && (one.front() == ' ' || one.front() == '\n')) one.remove_prefix(1);
     std::uint32_t domain = 0;
     Gtid gtid;
-    if (!number(cut(one, '-'), domain) || !number(cut(one, '-'), gtid.server) || !number(one, gtid.sequence)) {
+    if (!number(cut(one, '-'), domain) || !number(cut(one, '-'), gtid.server) ||
+        !number(one, gtid.sequence)) {
       return bad(all);
     }
     gtids[domain] = gtid;
@@ -63,7 +65,8 @@ std::string LogPosition::gtid_text() const {
   std::string out;
   for (const auto& [domain, gtid] : gtids) {
     if (!out.empty()) out += ',';
-    out += std::to_string(domain) + "-" + std::to_string(gtid.server) + "-" + std::to_string(gtid.sequence);
+    out += std::to_string(domain) + "-" + std::to_string(gtid.server) + "-" +
+           std::to_string(gtid.sequence);
   }
   return out;
 }

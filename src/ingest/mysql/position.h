@@ -17,11 +17,13 @@ struct Gtid {
   bool operator==(const Gtid&) const = default;
 };
 
-/// All transactions up to the given one of each replication domain; the file says the same place in the log.
+/// All transactions up to the given one of each replication domain; the file says the same place in
+/// the log.
 struct LogPosition {
   std::map<std::uint32_t, Gtid> gtids;  // by domain
   std::string file;
   std::uint64_t offset = 0;
+  bool operator==(const LogPosition&) const = default;
 
   /// "gtid=0-1-42,1-1-7;file=bin.000003;pos=4711". Error{invalid} for what is no such text.
   static Result<LogPosition> parse(std::string_view text);

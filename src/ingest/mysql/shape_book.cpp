@@ -1,12 +1,125 @@
 #include "ingest/mysql/shape_book.h"
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
 #include "ingest/mysql/catalog.h"
 
 namespace minato::ingest::mysql {
 
+using wire::AlterAction;
+using wire::ColumnDefinition;
+using wire::DdlStatement;
+using wire::MysqlType;
+
+namespace {
+
+constexpr std::uint64_t sql_mode_strict =
+    (1U << 21) | (1U << 22);  // STRICT_TRANS_TABLES, STRICT_ALL_TABLES
+
+/// JSON is no type of its own in MariaDB.
+void resolve_json(MysqlType& type) {
+  if (type.kind != wire::MysqlKind::json) return;
+  type.kind = wire::MysqlKind::text;
+  type.length = 4294967295U;
+  type.charset = "utf8mb4";
+}
+
+/// New rows' columns are NULL in the rows that are there already.
+bool is_null_at_first(const ColumnDefinition& column) {
+  if (column.not_null || column.computed || column.primary_key) return false;
+  // A TIMESTAMP may be NOT NULL DEFAULT now() without saying so.
+  return column.type.kind != wire::MysqlKind::timestamp || column.explicit_null;
+}
+
+}  // namespace
+
+/// A table's shape while ALTER's actions are applied: columns with the names that they had before.
+struct ShapeBook::Draft {
+  struct Item {
+    Column column;
+    std::string old_name;  // empty: new
+  };
+  std::vector<Item> items;
+  std::vector<std::string> key;  // by the columns' present names
+  std::vector<std::pair<std::string, std::string>> renames;
+  std::set<std::string> dropped;
+
+  explicit Draft(const TableSchema& shape) {
+    for (const Column& column : shape.columns) items.push_back({column, column.name});
+    for (const std::uint32_t index : shape.key) key.push_back(shape.columns[index].name);
+  }
+  /// Names compare without case, as the source does.
+  static bool same(std::string_view a, std::string_view b) {
+    return std::ranges::equal(a, b, [](char x, char y) {
+      const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+      return fold(x) == fold(y);
+    });
+  }
+  std::vector<Item>::iterator find(const std::string& name) {
+    return std::ranges::find_if(items,
+                                [&](const Item& item) { return same(item.column.name, name); });
+  }
+  /// All names in one statement are those from before it.
+  std::vector<Item>::iterator find_old(const std::string& name) {
+    return std::ranges::find_if(items, [&](const Item& item) {
+      return !item.old_name.empty() && same(item.old_name, name);
+    });
+  }
+  void rename(Item& item, const std::string& to) {
+    if (item.column.name == to) return;
+    for (std::string& part : key) {
+      if (same(part, item.column.name)) part = to;
+    }
+    if (!item.old_name.empty()) renames.emplace_back(item.column.name, to);
+    item.column.name = to;
+  }
+  bool place(std::vector<Item>::iterator item, const AlterAction& action) {
+    if (!action.moved) return true;
+    Item moved = std::move(*item);
+    items.erase(item);
+    auto at = items.begin();
+    if (action.after) {
+      at = find(*action.after);
+      if (at == items.end()) return false;
+      ++at;
+    }
+    items.insert(at, std::move(moved));
+    return true;
+  }
+  std::optional<TableSchema> finish(const TableName& name) const {
+    TableSchema shape{name, {}, {}};
+    for (const Item& item : items) shape.columns.push_back(item.column);
+    for (const std::string& part : key) {
+      const auto at = std::ranges::find_if(
+          items, [&](const Item& item) { return same(item.column.name, part); });
+      if (at == items.end()) return std::nullopt;
+      shape.key.push_back(static_cast<std::uint32_t>(at - items.begin()));
+    }
+    if (shape.columns.empty()) return std::nullopt;
+    return shape;
+  }
+  /// A name that was given up and taken again in one statement cannot be told by names alone.
+  bool ambiguous() const {
+    return std::ranges::any_of(items, [&](const Item& item) {
+      if (item.old_name.empty()) {
+        return dropped.contains(item.column.name) ||
+               std::ranges::any_of(
+                   renames, [&](const auto& each) { return each.first == item.column.name; });
+      }
+      return item.old_name != item.column.name &&
+             (dropped.contains(item.column.name) ||
+              std::ranges::any_of(
+                  renames, [&](const auto& each) { return each.first == item.column.name; }));
+    });
+  }
+};
+
 ShapeBook::ShapeBook(std::vector<std::string> patterns, const std::vector<TableSchemaPtr>& shapes,
-                     ReadShapes read_shapes)
-    : patterns_(std::move(patterns)), read_shapes_(std::move(read_shapes)) {
+                     Ask ask)
+    : patterns_(std::move(patterns)), ask_(std::move(ask)) {
   for (const TableSchemaPtr& shape : shapes) known_[shape->name] = shape;
 }
 
@@ -17,6 +130,13 @@ TableSchemaPtr ShapeBook::find(const TableName& table) const {
 
 void ShapeBook::lose(const TableName& table) {
   known_.erase(table);
+  lost_.insert(table);
+  ++version_;
+}
+
+void ShapeBook::join(const TableSchemaPtr& shape) {
+  lost_.erase(shape->name);
+  known_[shape->name] = shape;
   ++version_;
 }
 
@@ -28,32 +148,262 @@ std::vector<TableName> ShapeBook::names() const {
 
 bool ShapeBook::captured(const TableName& table) const { return matches_any(patterns_, table); }
 
-Result<ShapeChanges> ShapeBook::apply(std::string_view statement, const std::string& database,
-                                      std::uint64_t sql_mode) {
-  (void)database;
-  (void)sql_mode;
-  ShapeChanges changes;
-  TRY_ASSIGN(const auto now, read_shapes_());
-  std::map<TableName, TableSchemaPtr> fresh;
-  for (const TableSchemaPtr& shape : now) fresh[shape->name] = shape;
-  for (const auto& [name, shape] : known_) {
-    if (fresh.contains(name)) continue;
-    SchemaChange& change = changes.ddl.emplace_back();
-    change.kind = SchemaChange::Kind::drop_table;
-    change.table = name;
-    change.statement = std::string(statement);
-  }
-  for (const auto& [name, shape] : fresh) {
-    const auto old = known_.find(name);
-    if (old != known_.end() && *old->second == *shape) continue;
-    SchemaChange& change = changes.ddl.emplace_back();
-    change.table = name;
-    change.schema = shape;
-    change.statement = std::string(statement);
-  }
-  known_ = std::move(fresh);
+void ShapeBook::report_lost(const TableName& table) {
+  lose(table);
+  changes_.lost.push_back(table);
+}
+
+SchemaChange& ShapeBook::report(SchemaChange::Kind kind, const TableName& table) {
   ++version_;
-  return changes;
+  SchemaChange& change = changes_.ddl.emplace_back();
+  change.kind = kind;
+  change.table = table;
+  change.statement = statement_;
+  return change;
+}
+
+Result<ShapeChanges> ShapeBook::apply(std::string_view text, const std::string& database,
+                                      std::uint64_t sql_mode) {
+  using Kind = DdlStatement::Kind;
+  const DdlStatement statement = wire::parse_ddl(text, database, sql_mode);
+  changes_ = {};
+  statement_ = std::string(text);
+  if (statement.temporary) return std::exchange(changes_, {});
+  switch (statement.kind) {
+    case Kind::other: break;
+    case Kind::create_table: TRY(create(statement)); break;
+    case Kind::alter_table: TRY(alter(statement, sql_mode)); break;
+    case Kind::rename_table:
+      for (std::size_t i = 0; i + 1 < statement.tables.size(); i += 2) {
+        rename(statement.tables[i], statement.tables[i + 1]);
+      }
+      break;
+    case Kind::drop_table:
+      for (const TableName& table : statement.tables) drop(table);
+      break;
+    case Kind::truncate_table:
+      if (known_.contains(statement.tables.at(0))) {
+        report(SchemaChange::Kind::truncate_table, statement.tables[0]);
+      }
+      break;
+    case Kind::drop_database: drop_database(statement.tables.at(0).schema); break;
+    case Kind::unreadable:
+      for (const TableName& table : statement.tables) {
+        if (captured(table)) {
+          log::warn("source_statement_unreadable",
+                    {{"table", display(table)}, {"statement", text}});
+          report_lost(table);
+        }
+      }
+      break;
+  }
+  return std::exchange(changes_, {});
+}
+
+void ShapeBook::drop(const TableName& table) {
+  if (known_.erase(table) + lost_.erase(table) > 0) report(SchemaChange::Kind::drop_table, table);
+}
+
+void ShapeBook::drop_database(const std::string& database) {
+  std::set<TableName> tables = lost_;
+  for (const auto& [name, shape] : known_) tables.insert(name);
+  for (const TableName& table : tables) {
+    if (table.schema == database) drop(table);
+  }
+}
+
+void ShapeBook::rename(const TableName& from, const TableName& to) {
+  const TableSchemaPtr shape = find(from);
+  if (shape == nullptr || !captured(to)) {
+    const bool was_lost = lost_.contains(from);
+    drop(from);
+    // Its rows are new to us: they were not captured under the old name, or could not be followed.
+    if (captured(to) && (was_lost || !captured(from))) report_lost(to);
+    return;
+  }
+  known_.erase(from);
+  lost_.erase(to);
+  TableSchema moved = *shape;
+  moved.name = to;
+  known_[to] = std::make_shared<TableSchema>(std::move(moved));
+  report(SchemaChange::Kind::rename_table, from).new_name = to;
+}
+
+Status ShapeBook::fill_charsets(const TableName& table, const std::string& charset,
+                                std::vector<ColumnDefinition*> columns) {
+  std::erase_if(columns, [](ColumnDefinition* column) {
+    resolve_json(column->type);
+    return !wire::has_charset(column->type.kind) || !column->type.charset.empty();
+  });
+  if (columns.empty()) return {};
+  TableSchemaPtr now;
+  if (charset.empty()) {
+    TRY_ASSIGN(now, ask_.shape(table));
+  }
+  std::string fallback = charset;
+  for (ColumnDefinition* column : columns) {
+    if (now != nullptr) {
+      const auto at = std::ranges::find_if(
+          now->columns, [&](const Column& each) { return Draft::same(each.name, column->name); });
+      if (at != now->columns.end()) {
+        const auto type = wire::parse_source_type(at->source_type);
+        if (type && wire::has_charset(type->kind)) column->type.charset = type->charset;
+      }
+    }
+    if (!column->type.charset.empty()) continue;
+    if (fallback.empty()) {
+      TRY_ASSIGN(fallback, ask_.database_charset(table.schema));
+      if (fallback.empty()) fallback = "utf8mb4";
+    }
+    column->type.charset = fallback;
+  }
+  return {};
+}
+
+Status ShapeBook::create(const DdlStatement& statement) {
+  const TableName& table = statement.tables.at(0);
+  if (!captured(table)) return {};
+  if (statement.if_not_exists) {
+    // Existing, being read, or lost: its contents are not touched. What is unknown is read, to be
+    // sure.
+    if (known_.contains(table) || lost_.contains(table)) return {};
+  }
+  drop(table);
+  TableSchema shape{table, {}, {}};
+  if (statement.like) {
+    TableSchemaPtr model = find(*statement.like);
+    if (model == nullptr) {
+      TRY_ASSIGN(model, ask_.shape(*statement.like));
+    }
+    if (model == nullptr) return report_lost(table), Status{};
+    shape.columns = model->columns;
+    shape.key = model->key;
+  } else if (statement.from_select) {
+    return report_lost(table), Status{};
+  } else {
+    std::vector<ColumnDefinition> columns = statement.columns;
+    std::vector<ColumnDefinition*> pointers;
+    for (ColumnDefinition& column : columns) pointers.push_back(&column);
+    TRY(fill_charsets(table, statement.charset, pointers));
+    for (const ColumnDefinition& column : columns) {
+      shape.columns.push_back(wire::lake_column(column.name, column.type, !column.not_null));
+    }
+    for (const std::string& part : statement.primary_key) {
+      const auto at = std::ranges::find_if(
+          shape.columns, [&](const Column& column) { return Draft::same(column.name, part); });
+      if (at == shape.columns.end()) return report_lost(table), Status{};
+      shape.key.push_back(static_cast<std::uint32_t>(at - shape.columns.begin()));
+    }
+  }
+  for (const std::uint32_t index : shape.key) {
+    Column& column = shape.columns[index];
+    const auto type = wire::parse_source_type(column.source_type);
+    if (type) column = wire::lake_column(column.name, *type, false);
+  }
+  if (shape.columns.empty()) return report_lost(table), Status{};
+  auto fresh = std::make_shared<const TableSchema>(std::move(shape));
+  known_[table] = fresh;
+  report(SchemaChange::Kind::upsert_table, table).schema = fresh;
+  return {};
+}
+
+bool ShapeBook::change(Draft& draft, const AlterAction& action, bool strict) const {
+  using Kind = AlterAction::Kind;
+  const auto item = draft.find_old(action.name);
+  const bool there = item != draft.items.end();
+  switch (action.kind) {
+    case Kind::harmless:
+    case Kind::rename_table: return true;
+    case Kind::replace_contents: return false;
+    case Kind::add_column: {
+      const ColumnDefinition& column = action.column;
+      if (draft.find(column.name) != draft.items.end()) return action.if_exists;
+      if (!is_null_at_first(column)) return false;
+      draft.items.push_back({wire::lake_column(column.name, column.type, true), ""});
+      return draft.place(draft.items.end() - 1, action);
+    }
+    case Kind::drop_column:
+      if (!there) return action.if_exists;
+      std::erase_if(draft.key,
+                    [&](const std::string& part) { return Draft::same(part, action.name); });
+      draft.dropped.insert(item->column.name);
+      draft.items.erase(item);
+      return true;
+    case Kind::rename_column:
+      if (!there) return action.if_exists;
+      draft.rename(*item, action.column.name);
+      return true;
+    case Kind::change_column: {
+      if (!there) return action.if_exists;
+      const ColumnDefinition& column = action.column;
+      const auto before = wire::parse_source_type(item->column.source_type);
+      if (!before || !wire::keeps_values(*before, column.type)) return false;
+      const bool in_key = std::ranges::any_of(
+          draft.key, [&](const std::string& part) { return Draft::same(part, item->column.name); });
+      if (!strict && (column.not_null && item->column.nullable)) return false;
+      if (column.primary_key) draft.key = {item->column.name};
+      draft.rename(*item, column.name);
+      item->column = wire::lake_column(column.name, column.type, !column.not_null && !in_key);
+      return draft.place(item, action);
+    }
+    case Kind::add_primary_key:
+      draft.key = action.columns;
+      for (const std::string& part : draft.key) {
+        const auto at = draft.find(part);
+        if (at == draft.items.end()) return false;
+        const auto type = wire::parse_source_type(at->column.source_type);
+        if (type) at->column = wire::lake_column(at->column.name, *type, false);
+      }
+      return true;
+    case Kind::drop_primary_key: draft.key.clear(); return true;
+    case Kind::convert_charset:
+      if (action.name != "utf8mb4") return false;
+      for (Draft::Item& each : draft.items) {
+        auto type = wire::parse_source_type(each.column.source_type);
+        if (!type || !wire::has_charset(type->kind)) continue;
+        type->charset = action.name;
+        // TEXT may have become MEDIUMTEXT to hold the longer characters.
+        if (type->kind == wire::MysqlKind::text) type->length = 0;
+        each.column = wire::lake_column(each.column.name, *type, each.column.nullable);
+      }
+      return true;
+  }
+  return false;
+}
+
+Status ShapeBook::alter(const DdlStatement& statement, std::uint64_t sql_mode) {
+  const TableName& table = statement.tables.at(0);
+  const bool strict = (sql_mode & sql_mode_strict) != 0;
+  if (const TableSchemaPtr shape = find(table)) {
+    std::vector<AlterAction> actions = statement.actions;
+    std::vector<ColumnDefinition*> columns;
+    for (AlterAction& action : actions) {
+      using Kind = AlterAction::Kind;
+      if (action.kind == Kind::add_column || action.kind == Kind::change_column) {
+        columns.push_back(&action.column);
+      }
+    }
+    TRY(fill_charsets(table, "", columns));
+    Draft draft(*shape);
+    const bool followed = std::ranges::all_of(
+        actions, [&](const AlterAction& action) { return change(draft, action, strict); });
+    const auto fresh = followed && !draft.ambiguous() ? draft.finish(table) : std::nullopt;
+    if (!fresh) {
+      report_lost(table);
+    } else if (*fresh != *shape) {
+      known_[table] = std::make_shared<const TableSchema>(*fresh);
+      SchemaChange& change = report(SchemaChange::Kind::upsert_table, table);
+      change.schema = known_[table];
+      change.renames = draft.renames;
+    }
+  }
+  for (const AlterAction& action : statement.actions) {
+    if (action.kind != AlterAction::Kind::rename_table) continue;
+    std::erase(changes_.lost, table);
+    rename(table, action.table);
+  }
+  // Rows that moved between tables: the other one is not what it was either.
+  return {};
 }
 
 }  // namespace minato::ingest::mysql

@@ -1,5 +1,6 @@
-// The shapes of the captured tables at the stream's place, and what a DDL statement in the log does to them.
-// Promise: what cannot be followed for sure ends as `lost` (the table is to be read anew), never as a guess.
+// The shapes of the captured tables at the stream's place, and what a DDL statement in the log does
+// to them. Promise: what cannot be followed for sure ends as `lost` (the table is to be read anew),
+// never as a guess.
 #pragma once
 
 #include <functional>
@@ -11,10 +12,12 @@
 
 #include "base/result.h"
 #include "model/change.h"
+#include "wire/mysql_ddl.h"
 
 namespace minato::ingest::mysql {
 
-/// What one statement means: changes to apply in order, and tables whose contents must be read anew.
+/// What one statement means: changes to apply in order, and tables whose contents must be read
+/// anew.
 struct ShapeChanges {
   std::vector<SchemaChange> ddl;
   std::vector<TableName> lost;
@@ -22,29 +25,52 @@ struct ShapeChanges {
 
 class ShapeBook {
  public:
-  /// Reads the captured tables' shapes as the source has them now.
-  using ReadShapes = std::function<Result<std::vector<TableSchemaPtr>>()>;
+  /// Questions about the source as it is now, which may be later than the stream's place.
+  struct Ask {
+    /// A table's shape; nullptr: no such table.
+    std::function<Result<TableSchemaPtr>(const TableName&)> shape;
+    /// The default character set of a database; empty: no such database.
+    std::function<Result<std::string>(const std::string&)> database_charset;
+  };
 
-  ShapeBook(std::vector<std::string> patterns, const std::vector<TableSchemaPtr>& shapes, ReadShapes read_shapes);
+  ShapeBook(std::vector<std::string> patterns, const std::vector<TableSchemaPtr>& shapes, Ask ask);
 
   /// nullptr for tables that are not captured, unknown or lost.
   TableSchemaPtr find(const TableName& table) const;
   /// Forgets a shape that turned out not to be the source's.
   void lose(const TableName& table);
+  /// A table that was read as of the stream's place is followed from here on.
+  void join(const TableSchemaPtr& shape);
   std::vector<TableName> names() const;
   /// Grows with each change, so that what was compiled from a shape can be told to be old.
   std::uint64_t version() const { return version_; }
 
   /// A statement of the log (UTF-8) that is no row change; `database` is its default database.
-  Result<ShapeChanges> apply(std::string_view statement, const std::string& database, std::uint64_t sql_mode);
+  Result<ShapeChanges> apply(std::string_view statement, const std::string& database,
+                             std::uint64_t sql_mode);
 
  private:
+  struct Draft;
   bool captured(const TableName& table) const;
+  void report_lost(const TableName& table);
+  SchemaChange& report(SchemaChange::Kind kind, const TableName& table);
+
+  Status create(const wire::DdlStatement& statement);
+  Status alter(const wire::DdlStatement& statement, std::uint64_t sql_mode);
+  void rename(const TableName& from, const TableName& to);
+  void drop(const TableName& table);
+  void drop_database(const std::string& database);
+  bool change(Draft& draft, const wire::AlterAction& action, bool strict) const;
+  Status fill_charsets(const TableName& table, const std::string& charset,
+                       std::vector<wire::ColumnDefinition*> columns);
 
   std::vector<std::string> patterns_;
   std::map<TableName, TableSchemaPtr> known_;
-  ReadShapes read_shapes_;
+  std::set<TableName> lost_;
+  Ask ask_;
   std::uint64_t version_ = 1;
+  ShapeChanges changes_;  // of the statement at hand
+  std::string statement_;
 };
 
 }  // namespace minato::ingest::mysql

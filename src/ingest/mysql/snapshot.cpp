@@ -12,7 +12,8 @@ constexpr std::size_t rows_max = 100'000;
 constexpr std::size_t bytes_max = std::size_t{64} << 20;
 constexpr std::chrono::seconds silence_max{300};
 
-/// Opens the transaction; its view of InnoDB tables and the log position belong together (no lock needed).
+/// Opens the transaction; its view of InnoDB tables and the log position belong together (no lock
+/// needed).
 Result<LogPosition> open_view(Connection& connection) {
   TRY(connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
   TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
@@ -21,11 +22,13 @@ Result<LogPosition> open_view(Connection& connection) {
   for (const Row& row : status) {
     const std::string value = row[1].value_or("");
     if (row[0] == "Binlog_snapshot_file") position.file = value;
-    if (row[0] == "Binlog_snapshot_position") position.offset = std::strtoull(value.c_str(), nullptr, 10);
+    if (row[0] == "Binlog_snapshot_position")
+      position.offset = std::strtoull(value.c_str(), nullptr, 10);
   }
   if (position.file.empty()) {
-    return fail(Code::invalid, "The source has no binary log. Set log_bin and binlog_format=ROW in its "
-                               "configuration and restart it.");
+    return fail(Code::invalid,
+                "The source has no binary log. Set log_bin and binlog_format=ROW in its "
+                "configuration and restart it.");
   }
   TRY_ASSIGN(const std::string gtids,
              connection.value("SELECT BINLOG_GTID_POS(" + literal(position.file) + ", " +
@@ -34,9 +37,11 @@ Result<LogPosition> open_view(Connection& connection) {
   return position;
 }
 
-/// Takes each table's metadata lock (shared; held to the end of the transaction), then reads the shapes: from here
-/// on no DDL can change them. A DDL that came in between is reported by the first read as Error{conflict}.
-Result<std::vector<TableSchemaPtr>> hold_shapes(Connection& connection, const std::vector<TableName>& tables) {
+/// Takes each table's metadata lock (shared; held to the end of the transaction), then reads the
+/// shapes: from here on no DDL can change them. A DDL that came in between is reported by the first
+/// read as Error{conflict}.
+Result<std::vector<TableSchemaPtr>> hold_shapes(Connection& connection,
+                                                const std::vector<TableName>& tables) {
   std::vector<TableSchemaPtr> shapes;
   for (const TableName& table : tables) {
     const std::string name =
@@ -55,14 +60,16 @@ Status read_table(Connection& connection, const TableSchemaPtr& shape, const Sna
   TRY_ASSIGN(const auto decoder, wire::TextRowDecoder::compile(*shape));
   const TableName& name = shape->name;
   TRY(connection.begin_rows("SELECT " + wire::TextRowDecoder::select_list(*shape) + " FROM " +
-                            quote_mysql_identifier(name.schema) + "." + quote_mysql_identifier(name.name)));
+                            quote_mysql_identifier(name.schema) + "." +
+                            quote_mysql_identifier(name.name)));
   wire::DecodeCounts counts;
   RowBatch batch(shape);
   while (true) {
     TRY_ASSIGN(const wire::Bytes packet, connection.packet());
     if (packet.size() < 9 && !packet.empty() && packet[0] == 0xfe) break;
     TRY(decoder.decode(packet, batch, counts));
-    if (batch.rows() < rows_max && (batch.rows() % 1024 != 0 || batch.bytes() < bytes_max)) continue;
+    if (batch.rows() < rows_max && (batch.rows() % 1024 != 0 || batch.bytes() < bytes_max))
+      continue;
     if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
     TRY(sink(std::exchange(batch, RowBatch(shape))));
   }
@@ -78,9 +85,10 @@ Status read_table(Connection& connection, const TableSchemaPtr& shape, const Sna
 
 }  // namespace
 
-Result<LogPosition> read_snapshot(const SourceOptions& options, const std::vector<TableName>& tables,
-                                  const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
-                                  const SnapshotSink& sink, std::stop_token stop) {
+Result<LogPosition> read_snapshot(
+    const SourceOptions& options, const std::vector<TableName>& tables,
+    const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
+    const SnapshotSink& sink, std::stop_token stop) {
   TRY_ASSIGN(auto connection, Connection::open(options, silence_max));
   TRY_ASSIGN(const LogPosition position, open_view(connection));
   TRY_ASSIGN(const auto shapes, hold_shapes(connection, tables));

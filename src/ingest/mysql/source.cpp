@@ -23,15 +23,28 @@ class MysqlSource : public Source {
   Result<Position> snapshot(const std::vector<TableName>& tables,
                             const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
                             const SnapshotSink& sink, std::stop_token stop) override {
+    std::vector<TableSchemaPtr> shapes;
+    const auto remember = [&](const std::vector<TableSchemaPtr>& now) {
+      shapes = now;
+      return opened(now);
+    };
     TRY_ASSIGN(const auto position,
-               mysql::read_snapshot(options_, tables, opened, sink, std::move(stop)));
+               mysql::read_snapshot(options_, tables, remember, sink, std::move(stop)));
+    read_ = {position, std::move(shapes)};
     return position.position();
   }
 
   Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
                const std::optional<Position>& cut) override {
     stream_.stop();
-    return stream_.start(from, shapes, cut);
+    std::optional<mysql::Assembler::Join> join = std::exchange(read_, {});
+    if (cut) {
+      TRY_ASSIGN(auto position, mysql::LogPosition::parse(cut->text));
+      const bool same = join && join->position == position;
+      if (!same) join.emplace();
+      join->position = std::move(position);
+    }
+    return stream_.start(from, shapes, std::move(join));
   }
   Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait) override {
     if (!stream_.running()) return fail(Code::cancelled, "the stream was not started");
@@ -44,8 +57,9 @@ class MysqlSource : public Source {
     mysql::LogPosition position;
     TRY_ASSIGN(const auto status, connection.rows("SHOW MASTER STATUS"));
     if (status.empty()) {
-      return fail(Code::invalid, "The source has no binary log. Set log_bin and binlog_format=ROW in its "
-                                 "configuration and restart it.");
+      return fail(Code::invalid,
+                  "The source has no binary log. Set log_bin and binlog_format=ROW in its "
+                  "configuration and restart it.");
     }
     position.file = status[0][0].value_or("");
     const std::string offset = status[0][1].value_or("0");
@@ -66,21 +80,24 @@ class MysqlSource : public Source {
  private:
   SourceOptions options_;
   mysql::Stream stream_;
+  std::optional<mysql::Assembler::Join> read_;  // what snapshot() read last, until start()
 };
 
 }  // namespace
 
 Result<SourceOptions> parse_source_url(std::string_view url) {
   const auto bad = [] {
-    return fail(Code::invalid, "A source is written as mysql://user@host:port/ (the password goes into "
-                               "password_file; port 3306 may be left out).");
+    return fail(Code::invalid,
+                "A source is written as mysql://user@host:port/ (the password goes into "
+                "password_file; port 3306 may be left out).");
   };
   for (const std::string_view scheme : {"mysql://", "mariadb://"}) {
     if (!url.starts_with(scheme)) continue;
     std::string_view rest = url.substr(scheme.size());
     if (rest.ends_with('/')) rest.remove_suffix(1);
     const auto at = rest.rfind('@');
-    if (at == std::string_view::npos || at == 0 || rest.find('/') != std::string_view::npos) return bad();
+    if (at == std::string_view::npos || at == 0 || rest.find('/') != std::string_view::npos)
+      return bad();
     SourceOptions options;
     options.user = std::string(rest.substr(0, at));
     std::string_view host = rest.substr(at + 1);
@@ -88,7 +105,8 @@ Result<SourceOptions> parse_source_url(std::string_view url) {
     const bool v6 = host.starts_with('[');
     if (colon != std::string_view::npos && (!v6 || host[colon - 1] == ']')) {
       const std::string_view port = host.substr(colon + 1);
-      const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
+      const auto [end, error] =
+          std::from_chars(port.data(), port.data() + port.size(), options.port);
       if (error != std::errc() || end != port.data() + port.size()) return bad();
       host = host.substr(0, colon);
     }

@@ -40,8 +40,9 @@ Status check_settings(Connection& connection) {
                                                "@@global.binlog_row_image"));
   const Row& row = found.at(0);
   if (row[0] != "1") {
-    return fail(Code::invalid, "The source has no binary log. Set log_bin and binlog_format=ROW in its "
-                               "configuration and restart it.");
+    return fail(Code::invalid,
+                "The source has no binary log. Set log_bin and binlog_format=ROW in its "
+                "configuration and restart it.");
   }
   if (row[1] != "ROW") {
     return fail(Code::invalid, "The source's binlog_format is " + row[1].value_or("") +
@@ -49,38 +50,48 @@ Status check_settings(Connection& connection) {
                                    "configuration), and reconnect the applications.");
   }
   if (row[2] != "FULL") {
-    return fail(Code::invalid, "The source's binlog_row_image is " + row[2].value_or("") +
-                                   ". Set it to FULL (SET GLOBAL binlog_row_image='FULL', and in its "
-                                   "configuration), and reconnect the applications.");
+    return fail(Code::invalid,
+                "The source's binlog_row_image is " + row[2].value_or("") +
+                    ". Set it to FULL (SET GLOBAL binlog_row_image='FULL', and in its "
+                    "configuration), and reconnect the applications.");
   }
   return {};
+}
+
+ShapeBook::Ask questions(const SourceOptions& options) {
+  ShapeBook::Ask ask;
+  ask.shape = [options](const TableName& table) -> Result<TableSchemaPtr> {
+    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
+    return read_shape(connection, table);
+  };
+  ask.database_charset = [options](const std::string& database) -> Result<std::string> {
+    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
+    return connection.value(
+        "SELECT default_character_set_name FROM information_schema.schemata "
+        "WHERE schema_name=" +
+        literal(database));
+  };
+  return ask;
 }
 
 }  // namespace
 
 Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
-                     const std::optional<Position>& cut) {
+                     std::optional<Assembler::Join> cut) {
   TRY_ASSIGN(LogPosition position, LogPosition::parse(from.text));
-  std::optional<LogPosition> end;
-  if (cut) {
-    TRY_ASSIGN(end, LogPosition::parse(cut->text));
-  }
   {
     TRY_ASSIGN(auto connection, Connection::open(options_, statement_max));
     TRY(check_settings(connection));
   }
   queue_ = std::make_unique<PieceQueue>();
-  ShapeBook book(options_.tables, shapes, [options = options_]() -> Result<std::vector<TableSchemaPtr>> {
-    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return read_shapes(connection, options.tables);
-  });
+  ShapeBook book(options_.tables, shapes, questions(options_));
   const auto is_row_format = [options = options_]() -> Result<bool> {
     TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
     TRY_ASSIGN(const std::string format, connection.value("SELECT @@global.binlog_format"));
     return format == "ROW";
   };
-  assembler_ = std::make_unique<Assembler>(options_, std::move(position), std::move(end), std::move(book),
-                                           *queue_, is_row_format);
+  assembler_ = std::make_unique<Assembler>(options_, std::move(position), std::move(cut),
+                                           std::move(book), *queue_, is_row_format);
   {
     const std::lock_guard lock(mutex_);
     stopping_ = false;
@@ -144,17 +155,19 @@ void Stream::run(const std::stop_token& stop, Assembler& assembler) {
 Result<Connection> Stream::connect(const LogPosition& from) {
   TRY_ASSIGN(auto connection, Connection::open(options_, silence_max));
   const bool by_gtid = !from.gtids.empty();
-  TRY(connection.run("SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum, "
-                     "@master_heartbeat_period=" +
-                     std::to_string(std::chrono::nanoseconds(heartbeat).count())));
+  TRY(connection.run(
+      "SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum, "
+      "@master_heartbeat_period=" +
+      std::to_string(std::chrono::nanoseconds(heartbeat).count())));
   if (by_gtid) {
     TRY(connection.run("SET @slave_connect_state=" + literal(from.gtid_text()) +
                        ", @slave_gtid_strict_mode=0, @slave_gtid_ignore_duplicates=0"));
   }
-  // By GTID the server finds the place itself. Without, the first file and its start if nothing is known.
-  const std::string payload = by_gtid ? dump_command(4, "", own_server_id())
-                                      : dump_command(std::max<std::uint64_t>(from.offset, 4), from.file,
-                                                     own_server_id());
+  // By GTID the server finds the place itself. Without, the first file and its start if nothing is
+  // known.
+  const std::string payload =
+      by_gtid ? dump_command(4, "", own_server_id())
+              : dump_command(std::max<std::uint64_t>(from.offset, 4), from.file, own_server_id());
   TRY(connection.command(COM_BINLOG_DUMP, payload));
   return connection;
 }

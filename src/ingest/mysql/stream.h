@@ -1,4 +1,5 @@
-// The connection that follows a MariaDB source's binary log: dump, heartbeats, reconnection with back-off.
+// The connection that follows a MariaDB source's binary log: dump, heartbeats, reconnection with
+// back-off.
 #pragma once
 
 #include <atomic>
@@ -19,9 +20,12 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   /// Checks the source's settings over a first connection, then starts the reader thread.
+  /// With `cut`, the piece that reaches it ends there, and its tables are followed from there on.
   Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
-               const std::optional<Position>& cut);
-  Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait) { return queue_->next(wait); }
+               std::optional<Assembler::Join> cut);
+  Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait) {
+    return queue_->next(wait);
+  }
   void stop();
   bool running() const { return thread_.joinable(); }
   Source::Lag lag() const;
@@ -39,7 +43,7 @@ class Stream {
   std::jthread thread_;
 
   mutable std::mutex mutex_;
-  int socket_ = -1;             // of the live connection, for stop()
+  int socket_ = -1;  // of the live connection, for stop()
   bool stopping_ = false;
   bool connected_ = false;
   std::string error_;

@@ -21,7 +21,8 @@ namespace {
 
 std::string find_program(const char* name) {
   for (const char* directory : {"/usr/sbin/", "/usr/bin/", "/usr/local/bin/", "/usr/local/sbin/"}) {
-    if (std::filesystem::exists(std::string(directory) + name)) return std::string(directory) + name;
+    if (std::filesystem::exists(std::string(directory) + name))
+      return std::string(directory) + name;
   }
   return {};
 }
@@ -63,9 +64,10 @@ PrivateMariaDb::PrivateMariaDb(std::vector<std::string> options) : more_(std::mo
   std::array<char, 32> name = {"/tmp/minato-mariadb-XXXXXX"};
   CHECK(::mkdtemp(name.data()) != nullptr);
   directory_ = name.data();
-  const int pid = spawn({find_program("mariadb-install-db"), "--no-defaults", "--datadir=" + directory_ + "/data",
-                         "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
-                         ::geteuid() == 0 ? "--user=root" : "--force"});
+  const int pid = spawn({find_program("mariadb-install-db"), "--no-defaults",
+                         "--datadir=" + directory_ + "/data",
+                         "--auth-root-authentication-method=normal", "--skip-test-db",
+                         "--skip-name-resolve", ::geteuid() == 0 ? "--user=root" : "--force"});
   int status = -1;
   CHECK(::waitpid(pid, &status, 0) == pid && status == 0);
   port_ = free_port();
@@ -75,13 +77,27 @@ PrivateMariaDb::PrivateMariaDb(std::vector<std::string> options) : more_(std::mo
 void PrivateMariaDb::start() {
   CHECK(pid_ < 0);
   // With --pdeathsig, a crashed test leaves no server behind.
-  std::vector<std::string> words = {
-      find_program("setpriv"), "--pdeathsig", "KILL", find_program("mariadbd"), "--no-defaults", "--datadir=" + directory_ + "/data",
-      "--socket=" + directory_ + "/s", "--pid-file=" + directory_ + "/pid", "--skip-networking=0",
-      "--bind-address=127.0.0.1", "--port=" + std::to_string(port_), "--server-id=1", "--log-bin=bin",
-      "--binlog-format=ROW", "--skip-name-resolve", "--max-allowed-packet=256M", "--innodb-buffer-pool-size=64M",
-      "--innodb-log-file-size=96M", "--innodb-flush-log-at-trx-commit=2", "--character-set-server=utf8mb4",
-      "--log-error=" + directory_ + "/log"};
+  std::vector<std::string> words = {find_program("setpriv"),
+                                    "--pdeathsig",
+                                    "KILL",
+                                    find_program("mariadbd"),
+                                    "--no-defaults",
+                                    "--datadir=" + directory_ + "/data",
+                                    "--socket=" + directory_ + "/s",
+                                    "--pid-file=" + directory_ + "/pid",
+                                    "--skip-networking=0",
+                                    "--bind-address=127.0.0.1",
+                                    "--port=" + std::to_string(port_),
+                                    "--server-id=1",
+                                    "--log-bin=bin",
+                                    "--binlog-format=ROW",
+                                    "--skip-name-resolve",
+                                    "--max-allowed-packet=256M",
+                                    "--innodb-buffer-pool-size=64M",
+                                    "--innodb-log-file-size=96M",
+                                    "--innodb-flush-log-at-trx-commit=2",
+                                    "--character-set-server=utf8mb4",
+                                    "--log-error=" + directory_ + "/log"};
   if (::geteuid() == 0) words.push_back("--user=root");
   words.insert(words.end(), more_.begin(), more_.end());
   pid_ = spawn(words);

@@ -11,7 +11,8 @@ namespace minato::ingest::mysql {
 
 class PrivateMariaDb {
  public:
-  /// Installs and starts a server with these further options ("--binlog-checksum=NONE"). CHECKs that it comes up.
+  /// Installs and starts a server with these further options ("--binlog-checksum=NONE"). CHECKs
+  /// that it comes up.
   explicit PrivateMariaDb(std::vector<std::string> options = {});
   ~PrivateMariaDb();
   PrivateMariaDb(const PrivateMariaDb&) = delete;
