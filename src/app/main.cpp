@@ -1,2 +1,4 @@
 // The program: every command and every role of `minato serve` starts here.
-int main() { return 0; }
+#include "app/cli.h"
+
+int main(int argc, char** argv) { return minato::app::run(argc, argv); }

@@ -103,16 +103,12 @@ bool Conversation::needs_engine(const FrontendMessage& message) const {
     if (!statement) return true;
     using enum sql::StatementKind;
     switch (statement->kind) {
-      case query:
-        return canned_answer(text, client_.who).has_value();
-      case explain:
-        return false;
+      case query: return canned_answer(text, client_.who).has_value();
+      case explain: return false;
       case commit:
       case rollback:
-      case discard:
-        return !reader_->in_transaction();
-      default:
-        return true;
+      case discard: return !reader_->in_transaction();
+      default: return true;
     }
   };
   if (skipping_ && !std::holds_alternative<Sync>(message)) return false;

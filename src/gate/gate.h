@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -48,8 +49,10 @@ struct GateOptions {
   std::chrono::milliseconds idle_in_transaction_timeout = std::chrono::minutes(10);
   std::chrono::milliseconds login_timeout = std::chrono::seconds(30);
 
-  std::string user = "nobody";  // whom to become when started as root
-  bool sandbox = true;          // Landlock, seccomp, rlimits; off only for debugging
+  std::string user = "nobody";                       // whom to become when started as root
+  std::function<void(std::uint16_t port)> on_ready;  // called once, when clients can connect;
+                                                     // optional
+  bool sandbox = true;  // Landlock, seccomp, rlimits; off only for debugging
 };
 
 /// Name of the internal account that `minato sql` uses (a superior of nobody: it too only reads the

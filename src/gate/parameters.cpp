@@ -243,29 +243,18 @@ Result<std::string> binary_as_text(Text bytes, std::uint32_t type) {
   if (!fits(bytes, type)) return bad(type_name(type));
   std::string out;
   switch (type) {
-    case oid::boolean:
-      return std::string(bytes[0] != 0 ? "true" : "false");
-    case oid::int2:
-      return std::to_string(static_cast<std::int16_t>(big_endian(bytes)));
-    case oid::int4:
-      return std::to_string(int32_of(bytes));
+    case oid::boolean: return std::string(bytes[0] != 0 ? "true" : "false");
+    case oid::int2: return std::to_string(static_cast<std::int16_t>(big_endian(bytes)));
+    case oid::int4: return std::to_string(int32_of(bytes));
     case oid::oid:
-    case oid::int8:
-      return std::to_string(int64_of(bytes));
+    case oid::int8: return std::to_string(int64_of(bytes));
     case oid::float4:
       append_float(out, std::bit_cast<float>(static_cast<std::uint32_t>(big_endian(bytes))));
       return out;
-    case oid::float8:
-      append_float(out, std::bit_cast<double>(big_endian(bytes)));
-      return out;
-    case oid::numeric:
-      return numeric_text(bytes);
-    case oid::date:
-      append_date(out, unix_days(int32_of(bytes)));
-      return out;
-    case oid::time:
-      append_time(out, int64_of(bytes));
-      return out;
+    case oid::float8: append_float(out, std::bit_cast<double>(big_endian(bytes))); return out;
+    case oid::numeric: return numeric_text(bytes);
+    case oid::date: append_date(out, unix_days(int32_of(bytes))); return out;
+    case oid::time: append_time(out, int64_of(bytes)); return out;
     case oid::timestamp:
     case oid::timestamptz:
       append_timestamp(out, unix_micros(int64_of(bytes)), type == oid::timestamptz);
@@ -274,14 +263,11 @@ Result<std::string> binary_as_text(Text bytes, std::uint32_t type) {
       append_interval(out, {int32_of(bytes.substr(12)), int32_of(bytes.substr(8, 4)),
                             int64_of(bytes.substr(0, 8))});
       return out;
-    case oid::uuid:
-      append_uuid(out, bytes);
-      return out;
+    case oid::uuid: append_uuid(out, bytes); return out;
     case oid::jsonb:
       if (bytes.empty() || bytes[0] != 1) return bad("jsonb");
       return std::string(bytes.substr(1));
-    default:
-      return std::string(bytes);
+    default: return std::string(bytes);
   }
 }
 
@@ -313,10 +299,8 @@ Result<Parameter> read_text(Text text, std::uint32_t type) {
       TRY_ASSIGN(std::string bytes, bytea(text));
       return Parameter{lake::Blob{std::move(bytes)}, {}};
     }
-    case oid::numeric:
-      return Parameter{std::string(text), numeric_cast(text)};
-    default:
-      break;
+    case oid::numeric: return Parameter{std::string(text), numeric_cast(text)};
+    default: break;
   }
   if (element_of(type) == 0) return Parameter{std::string(text), {}};
   TRY_ASSIGN(std::string list, list_of_text(text));

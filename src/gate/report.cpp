@@ -59,12 +59,9 @@ void clean(std::string_view text, Report& report) {
 
 std::string_view fence_state(Code code) {
   switch (code) {
-    case Code::invalid:
-      return "42601";
-    case Code::exhausted:
-      return "54001";
-    default:
-      return properties(code).sqlstate;
+    case Code::invalid: return "42601";
+    case Code::exhausted: return "54001";
+    default: return properties(code).sqlstate;
   }
 }
 
@@ -104,8 +101,7 @@ Report report_of(const Error& error, Origin origin) {
     case Code::exhausted:
       report.hint = "Read fewer columns or rows, filter earlier, or aggregate in a mart.";
       break;
-    default:
-      break;  // addresses and paths are not for people: the message says enough
+    default: break;  // addresses and paths are not for people: the message says enough
   }
   return report;
 }

@@ -29,15 +29,20 @@ Session::Session(Hub& hub, asio::ip::tcp::socket socket, std::uint32_t process)
 
 asio::awaitable<void> Session::run() {
   const auto self = shared_from_this();
-  if (co_await log_in()) co_await converse();
+  const bool logged_in = co_await log_in();
+  if (logged_in) co_await converse();
+  phase_ = Phase::writing;
+  deadline_ = Clock::now() + kWriteLimit;
+  co_await flush();  // last words
   transport_.close();
   // The engine's session rolls back when it closes: not on this thread.
-  if (conversation_) co_await on_pool(hub_.pool, [this] { conversation_.reset(); });
+  const std::function<void()> end = [this] { conversation_.reset(); };
+  if (conversation_) co_await on_pool(hub_.pool, end);
   if (counted_) --hub_.logged_in;
   hub_.sessions.erase(process_);
 }
 
-asio::awaitable<void> Session::on_pool(Pool& pool, std::function<void()> work) {
+asio::awaitable<void> Session::on_pool(Pool& pool, const std::function<void()>& work) {
   const auto executor = co_await asio::this_coro::executor;
   const auto initiate = [&pool, &work, executor](auto handler) {
     const auto shared = std::make_shared<decltype(handler)>(std::move(handler));
@@ -66,34 +71,32 @@ asio::awaitable<bool> Session::flush() {
   co_return written;
 }
 
-asio::awaitable<void> Session::refuse(std::string sqlstate, std::string message, std::string hint) {
+void Session::refuse(std::string sqlstate, std::string message, std::string hint) {
   append_error(output_, Report{std::move(sqlstate), std::move(message), {}, std::move(hint)}, true);
-  co_await flush();
 }
 
 asio::awaitable<std::optional<wire::pgwire::Frame>> Session::next_message(bool startup) {
   for (;;) {
     const auto frame = wire::pgwire::next_frame(input_, startup, wire::pgwire::startup_size_max);
     if (!frame) {
-      co_await refuse("08P01", frame.error().message);
+      refuse("08P01", frame.error().message);
       co_return std::nullopt;
     }
     if (*frame) co_return **frame;
-    if (!co_await read_more()) co_return std::nullopt;
+    const bool more = co_await read_more();
+    if (!more) co_return std::nullopt;
   }
 }
 
 asio::awaitable<void> Session::converse() {
   for (;;) {
     const Step step = co_await advance();
-    if (step == Step::close) {
-      co_await flush();
-      co_return;
-    }
+    if (step == Step::close) co_return;
     if (!output_.empty()) {
       phase_ = Phase::writing;
       deadline_ = Clock::now() + kWriteLimit;
-      if (!co_await flush()) co_return;
+      const bool written = co_await flush();
+      if (!written) co_return;
     }
     if (step != Step::read) continue;
     statement_ = false;
@@ -102,9 +105,10 @@ asio::awaitable<void> Session::converse() {
     phase_ = Phase::reading;
     const auto limit = idle_limit();
     deadline_ = limit.count() == 0 ? kForever : Clock::now() + limit;
-    const bool more = !ending_ && co_await read_more();
+    bool more = false;
+    if (!ending_) more = co_await read_more();
     if (ending_) {
-      co_await refuse(last_state_, last_words_);
+      refuse(last_state_, last_words_);
       co_return;
     }
     if (!more) co_return;
@@ -126,7 +130,8 @@ asio::awaitable<Step> Session::advance() {
       if (limit.count() > 0) statement_deadline_ = Clock::now() + limit;
     }
     phase_ = Phase::working;
-    co_await on_pool(hub_.pool, [&] { step = conversation_->advance(input, output_, true); });
+    const std::function<void()> work = [&] { step = conversation_->advance(input, output_, true); };
+    co_await on_pool(hub_.pool, work);
     phase_ = Phase::writing;
     deadline_ = kForever;
   }

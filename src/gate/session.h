@@ -1,5 +1,6 @@
 // One client's connection: login, then its conversation. Lives on the event loop; the engine's part
-// on the pool.
+// on the pool. Coroutines take no temporaries as arguments, and await into variables of their own:
+// GCC 12 destroys some temporaries twice and makes wrong code of some conditions.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -48,11 +49,12 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<void> converse();
   asio::awaitable<bool> read_more();
   asio::awaitable<bool> flush();
-  asio::awaitable<void> refuse(std::string sqlstate, std::string message, std::string hint = {});
+  /// Last words to the client: run() sends them and ends the connection.
+  void refuse(std::string sqlstate, std::string message, std::string hint = {});
   /// A whole message in the input, kept until used_ is added; nothing at the end of the connection.
   asio::awaitable<std::optional<wire::pgwire::Frame>> next_message(bool startup);
   asio::awaitable<Step> advance();
-  asio::awaitable<void> on_pool(Pool& pool, std::function<void()> work);
+  asio::awaitable<void> on_pool(Pool& pool, const std::function<void()>& work);
   void interrupt(Interruption reason, Clock::time_point now);
   std::chrono::milliseconds idle_limit() const;
 

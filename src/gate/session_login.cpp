@@ -52,11 +52,14 @@ std::string parameter(const Startup& startup, std::string_view wanted) {
 
 asio::awaitable<bool> Session::encryption(bool tls_asked) {
   input_.erase(0, 8);
-  if (!tls_asked || !hub_.tls || transport_.tls()) co_return co_await transport_.write("N");
+  const bool offered = tls_asked && hub_.tls && !transport_.tls();
+  const std::string_view answer = offered ? "S" : "N";
   // Bytes sent before the handshake could be somebody else's, taken for the client's own.
-  if (!input_.empty()) co_return false;
-  if (!co_await transport_.write("S")) co_return false;
-  co_return co_await transport_.start_tls(*hub_.tls);
+  if (offered && !input_.empty()) co_return false;
+  const bool written = co_await transport_.write(answer);
+  if (!written || !offered) co_return written;
+  const bool agreed = co_await transport_.start_tls(*hub_.tls);
+  co_return agreed;
 }
 
 asio::awaitable<std::optional<Startup>> Session::start_up() {
@@ -65,7 +68,7 @@ asio::awaitable<std::optional<Startup>> Session::start_up() {
     if (!frame) co_return std::nullopt;
     const auto message = parse_frontend(*frame);
     if (!message) {
-      co_await refuse("08P01", message.error().message);
+      refuse("08P01", message.error().message);
       co_return std::nullopt;
     }
     if (const auto* request = std::get_if<CancelRequest>(&*message)) {
@@ -75,7 +78,9 @@ asio::awaitable<std::optional<Startup>> Session::start_up() {
       co_return std::nullopt;
     }
     if (const auto* startup = std::get_if<Startup>(&*message)) co_return *startup;
-    if (!co_await encryption(std::holds_alternative<SslRequest>(*message))) co_return std::nullopt;
+    const bool tls_asked = std::holds_alternative<SslRequest>(*message);
+    const bool go_on = co_await encryption(tls_asked);
+    if (!go_on) co_return std::nullopt;
   }
   co_return std::nullopt;
 }
@@ -84,7 +89,7 @@ asio::awaitable<bool> Session::log_in() {
   const auto startup = co_await start_up();
   if (!startup) co_return false;
   if (startup->version >> 16 != 3) {
-    co_await refuse("0A000", "unsupported frontend protocol: this server speaks 3.0");
+    refuse("0A000", "unsupported frontend protocol: this server speaks 3.0");
     co_return false;
   }
   NegotiateVersion negotiate;
@@ -102,31 +107,33 @@ asio::awaitable<bool> Session::log_in() {
   // The message's bytes are not needed any more.
   input_.erase(0, next_frame(input_, true, startup_size_max).value()->size);
   if (account.empty()) {
-    co_await refuse("28000", "no user name specified in the startup packet");
+    refuse("28000", "no user name specified in the startup packet");
     co_return false;
   }
-  if (!co_await authenticate(account)) co_return false;
+  const bool genuine = co_await authenticate(account);
+  if (!genuine) co_return false;
   if (database != kDatabase && !(database.empty() && account == kDatabase)) {
-    co_await refuse("3D000",
-                    "database \"" + (database.empty() ? account : database) + "\" does not exist",
-                    "The database's name is minato.");
+    refuse("3D000", "database \"" + (database.empty() ? account : database) + "\" does not exist",
+           "The database's name is minato.");
     co_return false;
   }
   if (!replication.empty() && replication != "false" && replication != "off" &&
       replication != "0") {
-    co_await refuse("0A000", "replication connections are not supported");
+    refuse("0A000", "replication connections are not supported");
     co_return false;
   }
-  co_return co_await open_conversation(std::move(client));
+  const bool opened = co_await open_conversation(std::move(client));
+  co_return opened;
 }
 
 asio::awaitable<std::optional<access::Credentials>> Session::look_up(const std::string& account) {
   std::optional<Result<access::Credentials>> found;
-  co_await on_pool(hub_.login_pool, [&] { found = hub_.accounts.find(account); });
+  const std::function<void()> find = [&] { found = hub_.accounts.find(account); };
+  co_await on_pool(hub_.login_pool, find);
   if (!found->has_value()) {
     log::warn("gate.accounts_unavailable", {{"error", found->error()}});
-    co_await refuse("57P03", "accounts cannot be read at the moment",
-                    "Try again in a few seconds; `minato status` says more.");
+    refuse("57P03", "accounts cannot be read at the moment",
+           "Try again in a few seconds; `minato status` says more.");
     co_return std::nullopt;
   }
   co_return std::move(found->value());
@@ -140,7 +147,7 @@ asio::awaitable<std::optional<std::string>> Session::sasl_message() {
   std::string body(frame->body);
   input_.erase(0, frame->size);
   if (type != 'p') {
-    co_await refuse("08P01", "expected a message of the SASL login");
+    refuse("08P01", "expected a message of the SASL login");
     co_return std::nullopt;
   }
   co_return std::move(body);
@@ -150,12 +157,13 @@ asio::awaitable<bool> Session::authenticate(const std::string& account) {
   auto credentials = co_await look_up(account);
   if (!credentials) co_return false;
   encode(BackendMessage{Authentication{Authentication::sasl, "SCRAM-SHA-256\0\0"sv}}, output_);
-  if (!co_await flush()) co_return false;
+  const bool offered = co_await flush();
+  if (!offered) co_return false;
   const auto first = co_await sasl_message();
   if (!first) co_return false;
   const auto initial = parse_sasl_initial(*first);
   if (!initial || initial->mechanism != access::scram_mechanism || !initial->data) {
-    co_await refuse("08P01", "the login must use SCRAM-SHA-256");
+    refuse("08P01", "the login must use SCRAM-SHA-256");
     co_return false;
   }
   access::ScramServer server(std::move(credentials->verifier), credentials->genuine,
@@ -163,7 +171,8 @@ asio::awaitable<bool> Session::authenticate(const std::string& account) {
   auto answer = server.first(*initial->data);
   if (answer) {
     encode(BackendMessage{Authentication{Authentication::sasl_continue, *answer}}, output_);
-    if (!co_await flush()) co_return false;
+    const bool challenged = co_await flush();
+    if (!challenged) co_return false;
     const auto last = co_await sasl_message();
     if (!last) co_return false;
     answer = server.last(*last);
@@ -173,9 +182,9 @@ asio::awaitable<bool> Session::authenticate(const std::string& account) {
     asio::steady_timer delay(hub_.loop, kFailureDelay);
     co_await delay.async_wait(asio::use_awaitable);
     const bool wrong = answer.error().code == Code::unauthenticated;
-    co_await refuse(wrong ? "28P01" : "08P01",
-                    wrong ? "password authentication failed for user \"" + account + "\""
-                          : answer.error().message);
+    refuse(wrong ? "28P01" : "08P01",
+           wrong ? "password authentication failed for user \"" + account + "\""
+                 : answer.error().message);
     co_return false;
   }
   encode(BackendMessage{Authentication{Authentication::sasl_final, *answer}}, output_);
@@ -186,27 +195,27 @@ asio::awaitable<bool> Session::open_conversation(Conversation::Client client) {
   const std::size_t limit =
       hub_.options.sessions_max + (client.administrator ? kAdministratorReserve : 0);
   if (hub_.logged_in >= limit) {
-    co_await refuse(
-        "53300", "sorry, too many clients already",
-        "The gate serves " + std::to_string(hub_.options.sessions_max) + " sessions at once.");
+    refuse("53300", "sorry, too many clients already",
+           "The gate serves " + std::to_string(hub_.options.sessions_max) + " sessions at once.");
     co_return false;
   }
   ++hub_.logged_in;
   counted_ = true;
   std::optional<Result<std::unique_ptr<Conversation>>> opened;
-  co_await on_pool(hub_.login_pool, [&] {
+  const std::function<void()> open = [&] {
     opened = Conversation::open(hub_.engine, hub_.options, std::move(client), output_);
-  });
+  };
+  co_await on_pool(hub_.login_pool, open);
   if (!opened->has_value()) {
     append_error(output_, report_of(opened->error(), Origin::session), true);
-    co_await flush();
     co_return false;
   }
   conversation_ = std::move(opened->value());
   // The login's deadline is over; the first step of the conversation sends what open() wrote.
   phase_ = Phase::writing;
   deadline_ = Clock::now() + hub_.options.login_timeout;
-  co_return co_await flush();
+  const bool written = co_await flush();
+  co_return written;
 }
 
 }  // namespace minato::gate

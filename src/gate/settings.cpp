@@ -144,10 +144,8 @@ Status Settings::set(std::string name, const std::string& value) {
   }
   std::string text = lower(value) == "default" ? defaults_[name] : value;
   switch (known->rule) {
-    case Rule::any:
-      break;
-    case Rule::fixed:
-      return refused(*known, value, "it is fixed.");
+    case Rule::any: break;
+    case Rule::fixed: return refused(*known, value, "it is fixed.");
     case Rule::utf8: {
       const std::string encoding = lower(text);
       if (encoding != "utf8" && encoding != "utf-8" && encoding != "unicode" &&
@@ -176,9 +174,7 @@ Status Settings::set(std::string name, const std::string& value) {
       TRY_ASSIGN(statement_timeout_, duration(text));
       break;
     }
-    case Rule::path:
-      search_path_ = names(text);
-      break;
+    case Rule::path: search_path_ = names(text); break;
   }
   if (values_[name] != text && known->reported) changed_.emplace_back(known->name);
   values_[name] = text;

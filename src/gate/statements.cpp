@@ -175,7 +175,7 @@ Conversation::Outcome<void> Conversation::run(Executing& executing, std::string&
         for (auto& [name, value] : settings_.all()) rows.rows.push_back({name, value});
       } else {
         auto value = settings_.show(statement.checked.statement.name);
-        if (!value) return refuse(value.error(), Origin::session);
+        if (!value) return refuse(value.error(), Origin::session, "42704");
         rows.rows.push_back({std::move(*value)});
       }
     }
@@ -223,13 +223,15 @@ Conversation::Outcome<std::string> Conversation::command(const sql::Statement& s
   switch (statement.kind) {
     case begin:
     case commit:
-    case rollback:
-      return transaction(statement, out);
+    case rollback: return transaction(statement, out);
     case set:
     case reset: {
       const Status done = statement.kind == set ? settings_.set(statement.name, statement.value)
                                                 : settings_.reset(statement.name);
-      if (!done) return refuse(done.error(), Origin::session);
+      if (!done) {
+        const bool unknown = done.error().code == Code::not_found;
+        return refuse(done.error(), Origin::session, unknown ? "42704" : "22023");
+      }
       report_settings(out);
       return std::string(statement.kind == set ? "SET" : "RESET");
     }

@@ -77,61 +77,42 @@ PgType list_type(const lake::Type& type) {
 PgType pg_type(const lake::Type& type) {
   using enum lake::TypeId;
   switch (type.id) {
-    case boolean:
-      return sized(oid::boolean);
+    case boolean: return sized(oid::boolean);
     case int8:
     case uint8:
-    case int16:
-      return sized(oid::int2);
+    case int16: return sized(oid::int2);
     case uint16:
-    case int32:
-      return sized(oid::int4);
+    case int32: return sized(oid::int4);
     case uint32:
-    case int64:
-      return sized(oid::int8);
+    case int64: return sized(oid::int8);
     case int128:
     case uint64:
-    case uint128:
-      return numeric(0, 0);
-    case float32:
-      return sized(oid::float4);
-    case float64:
-      return sized(oid::float8);
-    case decimal:
-      return numeric(type.precision, type.scale);
-    case varchar:
-      return sized(type.alias == "JSON" ? oid::json : oid::text);
-    case blob:
-      return sized(oid::bytea);
-    case date:
-      return sized(oid::date);
+    case uint128: return numeric(0, 0);
+    case float32: return sized(oid::float4);
+    case float64: return sized(oid::float8);
+    case decimal: return numeric(type.precision, type.scale);
+    case varchar: return sized(type.alias == "JSON" ? oid::json : oid::text);
+    case blob: return sized(oid::bytea);
+    case date: return sized(oid::date);
     case time:
-    case time_ns:
-      return sized(oid::time);
-    case timetz:
-      return sized(oid::timetz);
+    case time_ns: return sized(oid::time);
+    case timetz: return sized(oid::timetz);
     case timestamp_s:
     case timestamp_ms:
     case timestamp:
-    case timestamp_ns:
-      return sized(oid::timestamp);
-    case timestamptz:
-      return sized(oid::timestamptz);
-    case interval:
-      return sized(oid::interval);
-    case uuid:
-      return sized(oid::uuid);
+    case timestamp_ns: return sized(oid::timestamp);
+    case timestamptz: return sized(oid::timestamptz);
+    case interval: return sized(oid::interval);
+    case uuid: return sized(oid::uuid);
     case list:
-    case array:
-      return list_type(type);
+    case array: return list_type(type);
     case bit:
     case enumeration:
     case structure:
     case map:
     case union_:
     case null:
-    case unknown:
-      break;
+    case unknown: break;
   }
   return sized(oid::text);
 }

@@ -211,41 +211,30 @@ void composite(std::string& out, const Vector& vector, std::size_t row, bool bin
 
 void temporal(std::string& out, const Vector& vector, std::size_t row, bool binary) {
   switch (vector.type().id) {
-    case TypeId::date:
-      return date(out, vector.get<std::int32_t>(row), binary);
-    case TypeId::time:
-      return time(out, vector.get<std::int64_t>(row), binary);
-    case TypeId::time_ns:
-      return time(out, vector.get<std::int64_t>(row) / 1000, binary);
-    case TypeId::timetz:
-      return timetz(out, vector.get<std::uint64_t>(row), binary);
+    case TypeId::date: return date(out, vector.get<std::int32_t>(row), binary);
+    case TypeId::time: return time(out, vector.get<std::int64_t>(row), binary);
+    case TypeId::time_ns: return time(out, vector.get<std::int64_t>(row) / 1000, binary);
+    case TypeId::timetz: return timetz(out, vector.get<std::uint64_t>(row), binary);
     case TypeId::timestamp_s:
       return timestamp(out, to_micros(vector.get<std::int64_t>(row), 1'000'000), false, binary);
     case TypeId::timestamp_ms:
       return timestamp(out, to_micros(vector.get<std::int64_t>(row), 1'000), false, binary);
     case TypeId::timestamp_ns:
       return timestamp(out, nanos_to_micros(vector.get<std::int64_t>(row)), false, binary);
-    case TypeId::timestamp:
-      return timestamp(out, vector.get<std::int64_t>(row), false, binary);
-    case TypeId::timestamptz:
-      return timestamp(out, vector.get<std::int64_t>(row), true, binary);
-    case TypeId::interval:
-      return interval(out, vector.get<lake::Interval>(row), binary);
-    default:
-      CHECK(false && "not a type of time");
+    case TypeId::timestamp: return timestamp(out, vector.get<std::int64_t>(row), false, binary);
+    case TypeId::timestamptz: return timestamp(out, vector.get<std::int64_t>(row), true, binary);
+    case TypeId::interval: return interval(out, vector.get<lake::Interval>(row), binary);
+    default: CHECK(false && "not a type of time");
   }
 }
 
 void wide_number(std::string& out, const Vector& vector, std::size_t row, bool binary) {
   switch (vector.type().id) {
-    case TypeId::uint64:
-      return unsigned_numeric(out, vector.get<std::uint64_t>(row), binary);
-    case TypeId::int128:
-      return decimal(out, vector.get<Int128>(row), 0, binary);
+    case TypeId::uint64: return unsigned_numeric(out, vector.get<std::uint64_t>(row), binary);
+    case TypeId::int128: return decimal(out, vector.get<Int128>(row), 0, binary);
     case TypeId::uint128:
       return unsigned_numeric(out, static_cast<unsigned __int128>(vector.get<Int128>(row)), binary);
-    default:
-      return decimal(out, decimal_at(vector, row), vector.type().scale, binary);
+    default: return decimal(out, decimal_at(vector, row), vector.type().scale, binary);
   }
 }
 
@@ -258,29 +247,20 @@ void append_value(std::string& out, const Vector& vector, std::size_t row, bool 
       out.push_back(binary ? static_cast<char>(value) : (value ? 't' : 'f'));
       return;
     }
-    case TypeId::int8:
-      return integer(out, vector.get<std::int8_t>(row), 2, binary);
-    case TypeId::uint8:
-      return integer(out, vector.get<std::uint8_t>(row), 2, binary);
-    case TypeId::int16:
-      return integer(out, vector.get<std::int16_t>(row), 2, binary);
-    case TypeId::uint16:
-      return integer(out, vector.get<std::uint16_t>(row), 4, binary);
-    case TypeId::int32:
-      return integer(out, vector.get<std::int32_t>(row), 4, binary);
-    case TypeId::uint32:
-      return integer(out, vector.get<std::uint32_t>(row), 8, binary);
-    case TypeId::int64:
-      return integer(out, vector.get<std::int64_t>(row), 8, binary);
+    case TypeId::int8: return integer(out, vector.get<std::int8_t>(row), 2, binary);
+    case TypeId::uint8: return integer(out, vector.get<std::uint8_t>(row), 2, binary);
+    case TypeId::int16: return integer(out, vector.get<std::int16_t>(row), 2, binary);
+    case TypeId::uint16: return integer(out, vector.get<std::uint16_t>(row), 4, binary);
+    case TypeId::int32: return integer(out, vector.get<std::int32_t>(row), 4, binary);
+    case TypeId::uint32: return integer(out, vector.get<std::uint32_t>(row), 8, binary);
+    case TypeId::int64: return integer(out, vector.get<std::int64_t>(row), 8, binary);
     case TypeId::float32:
       if (binary) return put32(out, std::bit_cast<std::uint32_t>(vector.get<float>(row)));
       return append_float(out, vector.get<float>(row));
     case TypeId::float64:
       if (binary) return put64(out, std::bit_cast<std::uint64_t>(vector.get<double>(row)));
       return append_float(out, vector.get<double>(row));
-    case TypeId::varchar:
-      out += vector.string(row);
-      return;
+    case TypeId::varchar: out += vector.string(row); return;
     case TypeId::blob:
       if (binary) {
         out += vector.string(row);
@@ -290,13 +270,9 @@ void append_value(std::string& out, const Vector& vector, std::size_t row, bool 
     case TypeId::uint64:
     case TypeId::int128:
     case TypeId::uint128:
-    case TypeId::decimal:
-      return wide_number(out, vector, row, binary);
-    case TypeId::uuid:
-      return uuid(out, vector.get<Int128>(row), binary);
-    case TypeId::enumeration:
-      out += enumerated(vector, row);
-      return;
+    case TypeId::decimal: return wide_number(out, vector, row, binary);
+    case TypeId::uuid: return uuid(out, vector.get<Int128>(row), binary);
+    case TypeId::enumeration: out += enumerated(vector, row); return;
     case TypeId::date:
     case TypeId::time:
     case TypeId::time_ns:
@@ -306,10 +282,8 @@ void append_value(std::string& out, const Vector& vector, std::size_t row, bool 
     case TypeId::timestamp_ns:
     case TypeId::timestamp:
     case TypeId::timestamptz:
-    case TypeId::interval:
-      return temporal(out, vector, row, binary);
-    default:
-      return composite(out, vector, row, binary);
+    case TypeId::interval: return temporal(out, vector, row, binary);
+    default: return composite(out, vector, row, binary);
   }
 }
 

@@ -40,13 +40,13 @@ void check_request(const CommitRequest& request) {
   }
 }
 
-Status sync_request(const CommitRequest& request) {
+std::vector<std::string> new_files(const CommitRequest& request) {
   std::vector<std::string> paths;
   for (const TableCommit& table : request.tables) {
     for (const DataFile& file : table.add) paths.push_back(file.path);
     for (const DeleteUpdate& update : table.deletes) paths.push_back(update.file.path);
   }
-  return sync_files(paths);
+  return paths;
 }
 
 /// A statement failed because somebody else's snapshot came first: the same commit succeeds when it
@@ -98,7 +98,10 @@ Result<bool> happened(Pool<pg::Connection>& connections, const Attempt& attempt,
 Result<Committed> Lake::commit(const CommitRequest& request) {
   check_request(request);
   TRY(failpoint("lake.before_sync"));
-  if (impl_->on_disk()) TRY(sync_request(request));
+  const std::vector<std::string> files = new_files(request);
+  // Opens each of them: a file that somebody removed is noticed here, before the catalogue names
+  // it.
+  if (impl_->on_disk()) TRY(sync_files(files));
   const std::string token = make_token();
   for (int tries = 1;; ++tries) {
     TRY(failpoint("lake.before_begin"));
@@ -127,6 +130,7 @@ Result<Committed> Lake::commit(const CommitRequest& request) {
         continue;
     }
     if (!status) return fail(std::move(status).error());
+    for (const std::string& path : files) impl_->pending.settle(path);
     TRY(failpoint("lake.after_commit"));
     return std::move(attempt.committed);
   }

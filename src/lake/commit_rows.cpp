@@ -288,7 +288,7 @@ void Writer::add_table(const TableCommit& table, const TableState& state) {
   end_files_.insert(end_files_.end(), table.end_files.begin(), table.end_files.end());
   if (table.replace_all) replaced_.push_back(table.table_id);
   if (table.compaction) {
-    add_change("compacted_table", table.table_id);
+    add_change("merge_adjacent", table.table_id);  // the name that the extension heeds
   } else {
     if (!table.add.empty()) add_change("inserted_into_table", table.table_id);
     if (!table.deletes.empty() || !table.end_files.empty() || table.replace_all) {

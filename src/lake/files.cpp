@@ -87,50 +87,31 @@ std::string copy_options(const LakeTable& table, const std::string& compression)
 /// A type of the engine as one that files hold exactly.
 ColumnType stored_type(const Type& type) {
   switch (type.id) {
-    case TypeId::boolean:
-      return {TypeKind::boolean};
-    case TypeId::int8:
-      return {TypeKind::int8};
-    case TypeId::int16:
-      return {TypeKind::int16};
+    case TypeId::boolean: return {TypeKind::boolean};
+    case TypeId::int8: return {TypeKind::int8};
+    case TypeId::int16: return {TypeKind::int16};
     case TypeId::int32:
-    case TypeId::null:
-      return {TypeKind::int32};
-    case TypeId::int64:
-      return {TypeKind::int64};
-    case TypeId::uint8:
-      return {TypeKind::uint8};
-    case TypeId::uint16:
-      return {TypeKind::uint16};
-    case TypeId::uint32:
-      return {TypeKind::uint32};
-    case TypeId::uint64:
-      return {TypeKind::uint64};
+    case TypeId::null: return {TypeKind::int32};
+    case TypeId::int64: return {TypeKind::int64};
+    case TypeId::uint8: return {TypeKind::uint8};
+    case TypeId::uint16: return {TypeKind::uint16};
+    case TypeId::uint32: return {TypeKind::uint32};
+    case TypeId::uint64: return {TypeKind::uint64};
     case TypeId::int128:
-    case TypeId::uint128:
-      return {TypeKind::decimal, 38, 0};
-    case TypeId::float32:
-      return {TypeKind::float32};
-    case TypeId::float64:
-      return {TypeKind::float64};
-    case TypeId::decimal:
-      return {TypeKind::decimal, type.precision, type.scale};
-    case TypeId::blob:
-      return {TypeKind::blob};
-    case TypeId::date:
-      return {TypeKind::date};
+    case TypeId::uint128: return {TypeKind::decimal, 38, 0};
+    case TypeId::float32: return {TypeKind::float32};
+    case TypeId::float64: return {TypeKind::float64};
+    case TypeId::decimal: return {TypeKind::decimal, type.precision, type.scale};
+    case TypeId::blob: return {TypeKind::blob};
+    case TypeId::date: return {TypeKind::date};
     case TypeId::time:
-    case TypeId::time_ns:
-      return {TypeKind::time};
+    case TypeId::time_ns: return {TypeKind::time};
     case TypeId::timestamp_s:
     case TypeId::timestamp_ms:
     case TypeId::timestamp:
-    case TypeId::timestamp_ns:
-      return {TypeKind::timestamp};
-    case TypeId::timestamptz:
-      return {TypeKind::timestamptz};
-    default:
-      return {TypeKind::varchar};
+    case TypeId::timestamp_ns: return {TypeKind::timestamp};
+    case TypeId::timestamptz: return {TypeKind::timestamptz};
+    default: return {TypeKind::varchar};
   }
 }
 
@@ -192,21 +173,29 @@ Result<DataFile> Lake::write_rows(const LakeTable& table, std::span<const RowsPa
   Status status;
   const std::string columns = cast_columns(table, *parts.front().batch, status);
   TRY(status);
-  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
-  TRY(failpoint("lake.file_write"));
   const LentRows lent(parts);
   TRY_ASSIGN(auto session, impl_->sessions.take());
-  TRY_ASSIGN(std::vector<DataFile> files,
-             read_written(table, *session,
-                          "COPY (SELECT " + columns + " FROM minato_rows(" + lent.id() + ")) TO " +
-                              quote_literal(path) +
-                              copy_options(table, impl_->options.compression) + ")"));
-  CHECK(files.size() == 1);
+  TRY_ASSIGN(DataFile file,
+             write_one(*impl_, table, *session,
+                       "SELECT " + columns + " FROM minato_rows(" + lent.id() + ")"));
   std::size_t rows = 0;
   for (const RowsPart& part : parts) {
     rows += part.selection.empty() ? part.batch->rows() : part.selection.size();
   }
-  CHECK(files.front().record_count == rows);
+  CHECK(file.record_count == rows);
+  return file;
+}
+
+Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
+                           const std::string& select) {
+  TRY_ASSIGN(const std::string path, new_path(table, impl.on_disk(), ".parquet"));
+  impl.pending.add(path);
+  TRY(failpoint("lake.file_write"));
+  TRY_ASSIGN(std::vector<DataFile> files,
+             read_written(table, session,
+                          "COPY (" + select + ") TO " + quote_literal(path) +
+                              copy_options(table, impl.options.compression) + ")"));
+  CHECK(files.size() == 1);
   TRY(failpoint("lake.file_written"));
   return std::move(files.front());
 }
@@ -237,16 +226,15 @@ Result<std::vector<DataFile>> Lake::write_query(const LakeTable& table, Session&
     columns += "CAST(" + alias + " AS " + engine_type(table.columns[n]) + ") AS " + name;
     aliases += alias;
   }
-  TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), ".parquet"));
-  TRY_ASSIGN(std::vector<DataFile> files,
-             read_written(table, session,
-                          "COPY (SELECT " + columns + " FROM (" + select + "\n) q(" + aliases +
-                              ")) TO " + quote_literal(path) +
-                              copy_options(table, impl_->options.compression) + ")"));
-  if (files.size() == 1 && files.front().record_count == 0) {
-    discard({files.front().path});
-    files.clear();
+  TRY_ASSIGN(DataFile file,
+             write_one(*impl_, table, session,
+                       "SELECT " + columns + " FROM (" + select + "\n) q(" + aliases + ")"));
+  if (file.record_count == 0) {
+    discard({file.path});
+    return std::vector<DataFile>();
   }
+  std::vector<DataFile> files;
+  files.push_back(std::move(file));
   return files;
 }
 
@@ -255,6 +243,7 @@ Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string
   CHECK(!positions.empty());
   for (std::size_t n = 1; n < positions.size(); ++n) CHECK(positions[n - 1] < positions[n]);
   TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), "-delete.parquet"));
+  impl_->pending.add(path);
   TRY(failpoint("lake.delete_file_write"));
   const LentPositions lent(positions);
   TRY_ASSIGN(auto session, impl_->sessions.take());
@@ -270,8 +259,9 @@ Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string
 }
 
 void Lake::discard(const std::vector<std::string>& paths) {
-  if (!impl_->on_disk()) return;
   for (const std::string& path : paths) {
+    impl_->pending.settle(path);
+    if (!impl_->on_disk()) continue;
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
   }

@@ -1,7 +1,9 @@
 // Inside src/lake only: what Lake holds.
 #pragma once
 
-#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,30 @@ namespace minato::lake {
 inline constexpr std::int64_t kCommitLock = 0x6d696e61746f0001;
 /// One maintenance of the lake at a time.
 inline constexpr std::int64_t kMaintenanceLock = 0x6d696e61746f0002;
+
+/// Files that this process wrote and may still commit: clean-up must not take them for orphans. For
+/// a day, in case that whoever wrote them gave up.
+class PendingFiles {
+ public:
+  void add(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    since_[path] = std::chrono::steady_clock::now();
+  }
+  void settle(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    since_.erase(path);
+  }
+  bool contains(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    const auto limit = std::chrono::steady_clock::now() - std::chrono::hours(24);
+    std::erase_if(since_, [&](const auto& entry) { return entry.second < limit; });
+    return since_.contains(path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::chrono::steady_clock::time_point> since_;
+};
 
 struct Lake::Impl {
   Impl(Engine& lake_engine, WriterOptions writer_options)
@@ -36,12 +62,21 @@ struct Lake::Impl {
   std::string data_path;  // with a slash at the end
   Pool<Session> sessions;
   Pool<pg::Connection> connections;
+  PendingFiles pending;
 };
 
 /// `tables` of the newest snapshot; `where` restricts them (SQL over t: table, s: schema).
 Result<std::vector<LakeTable>> read_tables(pg::Connection& connection, const std::string& data_path,
                                            const std::string& where,
                                            const std::vector<pg::Param>& params);
+
+/// SELECT of the columns by field id from one file, rows at the positions of `delete_path` left out
+/// when not empty.
+std::string select_live(const LakeTable& table, const std::string& path,
+                        const std::string& delete_path);
+/// Runs `select` (columns named and typed as the table's) into one new file.
+Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
+                           const std::string& select);
 
 /// The SQL type of a column as the engine writes it into files.
 std::string engine_type(const LakeColumn& column);

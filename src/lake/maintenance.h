@@ -58,7 +58,7 @@ class Maintenance {
 
   /// The parts, for tests and for the command line.
   Status compact(MaintenanceReport& report);
-  Status compact_table(const LakeTable& table, MaintenanceReport& report);
+  Status compact_table(std::int64_t table_id, MaintenanceReport& report);
   /// Snapshots older than the retention that no reader holds; never the newest.
   Status expire(MaintenanceReport& report);
   /// Files scheduled at least `file_guard` ago.
@@ -67,10 +67,16 @@ class Maintenance {
   Status remove_orphans(MaintenanceReport& report);
 
  private:
+  bool over() const { return std::chrono::steady_clock::now() >= deadline_; }
+  Status expire_snapshots(pg::Connection& connection, MaintenanceReport& report);
+  Status schedule_files(pg::Connection& connection, MaintenanceReport& report);
+
   Lake& lake_;
   MaintenanceOptions options_;
   WithLane with_lane_;
-  std::chrono::steady_clock::time_point orphans_checked_{};
+  std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
+  std::optional<std::chrono::steady_clock::time_point> orphans_checked_;
+  std::int64_t trimmed_snapshot_ = 0;  // files that ended up to here have no statistics any more
 };
 
 }  // namespace minato::lake

@@ -51,44 +51,26 @@ std::size_t rows_of(const RowsPart& part) {
 
 duckdb_logical_type logical_type(ColumnType type) {
   switch (type.kind) {
-    case TypeKind::boolean:
-      return duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
-    case TypeKind::int8:
-      return duckdb_create_logical_type(DUCKDB_TYPE_TINYINT);
-    case TypeKind::int16:
-      return duckdb_create_logical_type(DUCKDB_TYPE_SMALLINT);
-    case TypeKind::int32:
-      return duckdb_create_logical_type(DUCKDB_TYPE_INTEGER);
+    case TypeKind::boolean: return duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
+    case TypeKind::int8: return duckdb_create_logical_type(DUCKDB_TYPE_TINYINT);
+    case TypeKind::int16: return duckdb_create_logical_type(DUCKDB_TYPE_SMALLINT);
+    case TypeKind::int32: return duckdb_create_logical_type(DUCKDB_TYPE_INTEGER);
     case TypeKind::int64:
-    case TypeKind::interval_us:
-      return duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
-    case TypeKind::uint8:
-      return duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT);
-    case TypeKind::uint16:
-      return duckdb_create_logical_type(DUCKDB_TYPE_USMALLINT);
-    case TypeKind::uint32:
-      return duckdb_create_logical_type(DUCKDB_TYPE_UINTEGER);
-    case TypeKind::uint64:
-      return duckdb_create_logical_type(DUCKDB_TYPE_UBIGINT);
-    case TypeKind::float32:
-      return duckdb_create_logical_type(DUCKDB_TYPE_FLOAT);
-    case TypeKind::float64:
-      return duckdb_create_logical_type(DUCKDB_TYPE_DOUBLE);
-    case TypeKind::decimal:
-      return duckdb_create_decimal_type(type.precision, type.scale);
+    case TypeKind::interval_us: return duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
+    case TypeKind::uint8: return duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT);
+    case TypeKind::uint16: return duckdb_create_logical_type(DUCKDB_TYPE_USMALLINT);
+    case TypeKind::uint32: return duckdb_create_logical_type(DUCKDB_TYPE_UINTEGER);
+    case TypeKind::uint64: return duckdb_create_logical_type(DUCKDB_TYPE_UBIGINT);
+    case TypeKind::float32: return duckdb_create_logical_type(DUCKDB_TYPE_FLOAT);
+    case TypeKind::float64: return duckdb_create_logical_type(DUCKDB_TYPE_DOUBLE);
+    case TypeKind::decimal: return duckdb_create_decimal_type(type.precision, type.scale);
     case TypeKind::varchar:
-    case TypeKind::json:
-      return duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
-    case TypeKind::blob:
-      return duckdb_create_logical_type(DUCKDB_TYPE_BLOB);
-    case TypeKind::date:
-      return duckdb_create_logical_type(DUCKDB_TYPE_DATE);
-    case TypeKind::time:
-      return duckdb_create_logical_type(DUCKDB_TYPE_TIME);
-    case TypeKind::timestamp:
-      return duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP);
-    case TypeKind::timestamptz:
-      return duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP_TZ);
+    case TypeKind::json: return duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
+    case TypeKind::blob: return duckdb_create_logical_type(DUCKDB_TYPE_BLOB);
+    case TypeKind::date: return duckdb_create_logical_type(DUCKDB_TYPE_DATE);
+    case TypeKind::time: return duckdb_create_logical_type(DUCKDB_TYPE_TIME);
+    case TypeKind::timestamp: return duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP);
+    case TypeKind::timestamptz: return duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP_TZ);
   }
   CHECK(false);
 }
@@ -144,16 +126,11 @@ struct Wide {
 
 void gather_values(const ColumnData& column, std::span<const std::uint32_t> selection, void* to) {
   switch (width(column.type())) {
-    case 1:
-      return gather<std::uint8_t>(column.data(), selection, to);
-    case 2:
-      return gather<std::uint16_t>(column.data(), selection, to);
-    case 4:
-      return gather<std::uint32_t>(column.data(), selection, to);
-    case 8:
-      return gather<std::uint64_t>(column.data(), selection, to);
-    default:
-      return gather<Wide>(column.data(), selection, to);
+    case 1: return gather<std::uint8_t>(column.data(), selection, to);
+    case 2: return gather<std::uint16_t>(column.data(), selection, to);
+    case 4: return gather<std::uint32_t>(column.data(), selection, to);
+    case 8: return gather<std::uint64_t>(column.data(), selection, to);
+    default: return gather<Wide>(column.data(), selection, to);
   }
 }
 

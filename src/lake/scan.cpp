@@ -76,6 +76,25 @@ Status visit_live(const LiveFile& file, std::uint32_t first, std::span<const Col
 
 }  // namespace
 
+std::string select_live(const LakeTable& table, const std::string& path,
+                        const std::string& delete_path) {
+  std::vector<std::int64_t> ids;
+  std::string columns;
+  for (const LakeColumn& column : table.columns) {
+    ids.push_back(column.column_id);
+    if (!columns.empty()) columns += ", ";
+    columns +=
+        "c" + std::to_string(column.column_id) + " AS " + quote_identifier(column.column.name);
+  }
+  std::string sql = "SELECT " + columns + " FROM read_parquet(" + quote_literal(path) +
+                    ", file_row_number = true, schema = " + schema_by_id(table, ids) + ")";
+  if (!delete_path.empty()) {
+    sql += " WHERE file_row_number NOT IN (SELECT pos FROM read_parquet(" +
+           quote_literal(delete_path) + "))";
+  }
+  return sql;
+}
+
 Result<std::vector<std::uint32_t>> Lake::read_deletes(const LiveDeletes& file) {
   TRY_ASSIGN(auto session, impl_->sessions.take());
   TRY_ASSIGN(ResultStream stream,

@@ -102,22 +102,14 @@ duckdb_state bind(duckdb_prepared_statement statement, idx_t index, const Value&
 
 std::int64_t integer_at(const Vector& vector, std::size_t row) {
   switch (vector.type().id) {
-    case TypeId::boolean:
-      return vector.get<bool>(row) ? 1 : 0;
-    case TypeId::int8:
-      return vector.get<std::int8_t>(row);
-    case TypeId::int16:
-      return vector.get<std::int16_t>(row);
-    case TypeId::int32:
-      return vector.get<std::int32_t>(row);
-    case TypeId::int64:
-      return vector.get<std::int64_t>(row);
-    case TypeId::uint8:
-      return vector.get<std::uint8_t>(row);
-    case TypeId::uint16:
-      return vector.get<std::uint16_t>(row);
-    case TypeId::uint32:
-      return vector.get<std::uint32_t>(row);
+    case TypeId::boolean: return vector.get<bool>(row) ? 1 : 0;
+    case TypeId::int8: return vector.get<std::int8_t>(row);
+    case TypeId::int16: return vector.get<std::int16_t>(row);
+    case TypeId::int32: return vector.get<std::int32_t>(row);
+    case TypeId::int64: return vector.get<std::int64_t>(row);
+    case TypeId::uint8: return vector.get<std::uint8_t>(row);
+    case TypeId::uint16: return vector.get<std::uint16_t>(row);
+    case TypeId::uint32: return vector.get<std::uint32_t>(row);
     case TypeId::uint64: {
       const auto value = vector.get<std::uint64_t>(row);
       CHECK(value <= INT64_MAX);
@@ -128,8 +120,7 @@ std::int64_t integer_at(const Vector& vector, std::size_t row) {
       CHECK(value <= INT64_MAX && value >= INT64_MIN);
       return static_cast<std::int64_t>(value);
     }
-    default:
-      CHECK(!"not an integer column");
+    default: CHECK(!"not an integer column");
   }
 }
 

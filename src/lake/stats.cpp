@@ -29,13 +29,10 @@ bool usable_bound(ColumnType type, const std::string& text) {
   switch (type.kind) {
     case TypeKind::date:
     case TypeKind::timestamp:
-    case TypeKind::timestamptz:
-      return ordered_as_text(text);
+    case TypeKind::timestamptz: return ordered_as_text(text);
     case TypeKind::varchar:
-    case TypeKind::json:
-      return storable(text);
-    default:
-      return true;
+    case TypeKind::json: return storable(text);
+    default: return true;
   }
 }
 
@@ -162,8 +159,7 @@ bool bound_less(ColumnType type, const std::string& a, const std::string& b) {
     case TypeKind::uint32:
     case TypeKind::uint64:
     case TypeKind::interval_us:
-    case TypeKind::decimal:
-      return number_of(a, type.scale) < number_of(b, type.scale);
+    case TypeKind::decimal: return number_of(a, type.scale) < number_of(b, type.scale);
     case TypeKind::float32:
     case TypeKind::float64:
       return std::strtod(a.c_str(), nullptr) < std::strtod(b.c_str(), nullptr);

@@ -206,32 +206,19 @@ std::string nested_text(const Vector& vector, std::size_t row) {
 
 std::string number_text(const Vector& vector, std::size_t row) {
   switch (vector.type().id) {
-    case TypeId::int8:
-      return std::to_string(vector.get<std::int8_t>(row));
-    case TypeId::int16:
-      return std::to_string(vector.get<std::int16_t>(row));
-    case TypeId::int32:
-      return std::to_string(vector.get<std::int32_t>(row));
-    case TypeId::int64:
-      return std::to_string(vector.get<std::int64_t>(row));
-    case TypeId::int128:
-      return signed_digits(vector.get<Int128>(row));
-    case TypeId::uint8:
-      return std::to_string(vector.get<std::uint8_t>(row));
-    case TypeId::uint16:
-      return std::to_string(vector.get<std::uint16_t>(row));
-    case TypeId::uint32:
-      return std::to_string(vector.get<std::uint32_t>(row));
-    case TypeId::uint64:
-      return std::to_string(vector.get<std::uint64_t>(row));
-    case TypeId::uint128:
-      return digits(vector.get<UInt128>(row));
-    case TypeId::float32:
-      return float_text(vector.get<float>(row));
-    case TypeId::float64:
-      return float_text(vector.get<double>(row));
-    default:
-      return decimal_text(decimal_value(vector, row), vector.type().scale);
+    case TypeId::int8: return std::to_string(vector.get<std::int8_t>(row));
+    case TypeId::int16: return std::to_string(vector.get<std::int16_t>(row));
+    case TypeId::int32: return std::to_string(vector.get<std::int32_t>(row));
+    case TypeId::int64: return std::to_string(vector.get<std::int64_t>(row));
+    case TypeId::int128: return signed_digits(vector.get<Int128>(row));
+    case TypeId::uint8: return std::to_string(vector.get<std::uint8_t>(row));
+    case TypeId::uint16: return std::to_string(vector.get<std::uint16_t>(row));
+    case TypeId::uint32: return std::to_string(vector.get<std::uint32_t>(row));
+    case TypeId::uint64: return std::to_string(vector.get<std::uint64_t>(row));
+    case TypeId::uint128: return digits(vector.get<UInt128>(row));
+    case TypeId::float32: return float_text(vector.get<float>(row));
+    case TypeId::float64: return float_text(vector.get<double>(row));
+    default: return decimal_text(decimal_value(vector, row), vector.type().scale);
   }
 }
 
@@ -249,64 +236,42 @@ Vector Vector::child(std::size_t index) const {
   const Type* type = &type_->children[index];
   switch (type_->id) {
     case TypeId::list:
-    case TypeId::map:
-      return {type, duckdb_list_vector_get_child(vector)};
-    case TypeId::array:
-      return {type, duckdb_array_vector_get_child(vector)};
+    case TypeId::map: return {type, duckdb_list_vector_get_child(vector)};
+    case TypeId::array: return {type, duckdb_array_vector_get_child(vector)};
     case TypeId::structure:
-    case TypeId::union_:
-      return {type, duckdb_struct_vector_get_child(vector, index)};
-    default:
-      CHECK(!"a type without children");
+    case TypeId::union_: return {type, duckdb_struct_vector_get_child(vector, index)};
+    default: CHECK(!"a type without children");
   }
 }
 
 std::optional<std::string> to_text(const Vector& vector, std::size_t row) {
   if (vector.is_null(row)) return std::nullopt;
   switch (vector.type().id) {
-    case TypeId::boolean:
-      return vector.get<bool>(row) ? "true" : "false";
-    case TypeId::varchar:
-      return std::string(vector.string(row));
-    case TypeId::blob:
-      return blob_text(vector.string(row));
-    case TypeId::bit:
-      return bit_text(vector.string(row));
-    case TypeId::date:
-      return date_text(vector.get<std::int32_t>(row));
-    case TypeId::time:
-      return time_text(vector.get<std::int64_t>(row), 1'000'000);
-    case TypeId::time_ns:
-      return time_text(vector.get<std::int64_t>(row), 1'000'000'000);
-    case TypeId::timetz:
-      return timetz_text(vector.get<std::uint64_t>(row));
-    case TypeId::timestamp_s:
-      return timestamp_text(vector.get<std::int64_t>(row), 1);
-    case TypeId::timestamp_ms:
-      return timestamp_text(vector.get<std::int64_t>(row), 1000);
-    case TypeId::timestamp:
-      return timestamp_text(vector.get<std::int64_t>(row), 1'000'000);
-    case TypeId::timestamp_ns:
-      return timestamp_text(vector.get<std::int64_t>(row), 1'000'000'000);
+    case TypeId::boolean: return vector.get<bool>(row) ? "true" : "false";
+    case TypeId::varchar: return std::string(vector.string(row));
+    case TypeId::blob: return blob_text(vector.string(row));
+    case TypeId::bit: return bit_text(vector.string(row));
+    case TypeId::date: return date_text(vector.get<std::int32_t>(row));
+    case TypeId::time: return time_text(vector.get<std::int64_t>(row), 1'000'000);
+    case TypeId::time_ns: return time_text(vector.get<std::int64_t>(row), 1'000'000'000);
+    case TypeId::timetz: return timetz_text(vector.get<std::uint64_t>(row));
+    case TypeId::timestamp_s: return timestamp_text(vector.get<std::int64_t>(row), 1);
+    case TypeId::timestamp_ms: return timestamp_text(vector.get<std::int64_t>(row), 1000);
+    case TypeId::timestamp: return timestamp_text(vector.get<std::int64_t>(row), 1'000'000);
+    case TypeId::timestamp_ns: return timestamp_text(vector.get<std::int64_t>(row), 1'000'000'000);
     case TypeId::timestamptz:
       return timestamp_text(vector.get<std::int64_t>(row), 1'000'000) + "+00";
-    case TypeId::interval:
-      return interval_text(vector.get<Interval>(row));
-    case TypeId::uuid:
-      return uuid_text(vector.get<Int128>(row));
-    case TypeId::enumeration:
-      return vector.type().names.at(enumeration_index(vector, row));
+    case TypeId::interval: return interval_text(vector.get<Interval>(row));
+    case TypeId::uuid: return uuid_text(vector.get<Int128>(row));
+    case TypeId::enumeration: return vector.type().names.at(enumeration_index(vector, row));
     case TypeId::list:
     case TypeId::array:
     case TypeId::structure:
     case TypeId::map:
-    case TypeId::union_:
-      return nested_text(vector, row);
+    case TypeId::union_: return nested_text(vector, row);
     case TypeId::null:
-    case TypeId::unknown:
-      return std::nullopt;
-    default:
-      return number_text(vector, row);
+    case TypeId::unknown: return std::nullopt;
+    default: return number_text(vector, row);
   }
 }
 

@@ -148,4 +148,10 @@ std::string Graph::explain(const std::vector<int>& component) const {
   return chain + display(nodes_[start].name) + ": " + files;
 }
 
+std::string cycle_sentence(const Graph& graph, const Graph::Node& node) {
+  CHECK(node.cycle >= 0);
+  return "Marts read each other in a circle: " +
+         graph.cycles()[static_cast<std::size_t>(node.cycle)] + ".";
+}
+
 }  // namespace minato::marts

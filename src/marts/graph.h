@@ -53,4 +53,9 @@ class Graph {
   std::unordered_map<std::string, int> index_;
 };
 
+/// "Marts read each other in a circle: sales.a → …", for a node of a cycle; and what to do.
+std::string cycle_sentence(const Graph& graph, const Graph::Node& node);
+inline constexpr const char* cycle_advice =
+    "Take one of these reads out, or move what both need into a mart of its own.";
+
 }  // namespace minato::marts

@@ -186,7 +186,7 @@ std::string display(const TableRef& table) {
 
 Result<Analysis> analyse(lake::Session& session, std::string_view text,
                          const AnalysisOptions& options) {
-  TRY_ASSIGN(const std::string plain, with_plain_spaces(text));
+  TRY_ASSIGN(const std::string plain, plain_text(text));
   Analysis out;
   TRY(Walk(session, options, out).statement(plain, 0));
   return out;

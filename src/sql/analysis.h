@@ -35,9 +35,9 @@ std::string display(const TableRef& table);
 struct Analysis {
   std::vector<TableRef> tables;  // each once, in the order of reading; CTE names resolved away
   std::vector<std::string> table_functions;  // range, read_csv …, each once
-  std::vector<std::string>
-      functions;               // scalar, aggregate and window functions, each once, lower case
-  std::size_t parameters = 0;  // number of distinct $1, ?, $name
+  std::vector<std::string> functions;  // scalar, aggregate and window functions, each once, lower
+                                       // case
+  std::size_t parameters = 0;          // number of distinct $1, ?, $name
 };
 
 struct AnalysisOptions {

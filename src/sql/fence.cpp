@@ -51,11 +51,40 @@ tl::unexpected<Error> refuse_verb(const std::string& verb) {
                   "and SHOW TABLES.");
 }
 
+/// What costs the engine much time before anything else could count it.
+Status check_length(std::string_view text, const FenceLimits& limits) {
+  TRY_ASSIGN(const auto tokens, scan(text));
+  std::size_t conditions = 0;
+  for (const auto& token : tokens) {
+    if (token.kind != TokenKind::word || token.text.size() > 3) continue;
+    const std::string word = fold(token.text);
+    if (word == "and" || word == "or") ++conditions;
+  }
+  if (conditions <= limits.conditions_max) return {};
+  return fail(Code::exhausted,
+              "The statement has " + std::to_string(conditions) + " conditions; at most " +
+                  std::to_string(limits.conditions_max) +
+                  " are taken. Use IN (…), or put the values into a table and join it.");
+}
+
 void strip_offsets(Json& node) {
   if (node.is_object()) node.erase("query_location");
   for (auto& child : node) {
     if (child.is_structured()) strip_offsets(child);
   }
+}
+
+/// Puts every parameter in the place of a cast of it. The name that the cast gave to a column
+/// stays.
+void strip_parameter_casts(Json& node) {
+  for (auto& child : node) {
+    if (child.is_structured()) strip_parameter_casts(child);
+  }
+  if (text_at(node, "class") != "CAST" || text_at(at(node, "child"), "class") != "PARAMETER")
+    return;
+  Json parameter = node["child"];
+  if (node.contains("alias")) parameter["alias"] = node["alias"];
+  node = std::move(parameter);
 }
 
 /// SHOW TABLES and SHOW ALL TABLES as queries of our own, which show the lake only. Empty:
@@ -115,6 +144,29 @@ Status check_query(lake::Session& session, std::string_view text, const Fence& f
 
 }  // namespace
 
+Status verify_casts(lake::Session& session, const Checked& checked, std::string_view text) {
+  if (text == checked.text) return {};
+  const std::size_t bytes_max = checked.text.size() + 64 * (1 + text.size());
+  std::string_view before = checked.text;
+  for (const std::string_view verb : {"EXPLAIN ANALYZE ", "EXPLAIN "}) {
+    if (checked.statement.kind != StatementKind::explain || !before.starts_with(verb)) continue;
+    if (!text.starts_with(verb))
+      return fail(Code::internal, "The statement cannot run.", "other verb");
+    before.remove_prefix(verb.size());
+    text.remove_prefix(verb.size());
+  }
+  TRY_ASSIGN(Json left, parse_select(session, before, bytes_max));
+  TRY_ASSIGN(Json right, parse_select(session, text, bytes_max));
+  for (Json* tree : {&left, &right}) {
+    strip_offsets(*tree);
+    strip_parameter_casts(*tree);
+  }
+  if (left == right) return {};
+  return fail(Code::internal,
+              "The types of the parameters could not be written into the statement.",
+              "text: " + std::string(text));
+}
+
 Result<Checked> check(lake::Session& session, std::string_view text, const Fence& fence) {
   if (text.size() > fence.limits.text_bytes_max) {
     return fail(Code::exhausted, "The statement has " + std::to_string(text.size()) +
@@ -123,23 +175,20 @@ Result<Checked> check(lake::Session& session, std::string_view text, const Fence
                                      " are taken. Put long lists into a table and join it.");
   }
   // From here on there is one text: what is checked is what is run.
-  TRY_ASSIGN(const std::string plain, with_plain_spaces(text));
+  TRY_ASSIGN(const std::string plain, plain_text(text));
+  TRY(check_length(plain, fence.limits));
   Checked out;
   TRY_ASSIGN(out.statement, recognise(plain));
   switch (out.statement.kind) {
-    case StatementKind::query:
-      TRY(check_query(session, plain, fence, out));
-      return out;
+    case StatementKind::query: TRY(check_query(session, plain, fence, out)); return out;
     case StatementKind::explain: {
       if (!fence.allow_explain) return refuse_verb("EXPLAIN");
       TRY(check_query(session, out.statement.inner, fence, out));
       out.text = (out.statement.analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ") + out.text;
       return out;
     }
-    case StatementKind::other:
-      return refuse_verb(out.statement.verb);
-    default:
-      return out;
+    case StatementKind::other: return refuse_verb(out.statement.verb);
+    default: return out;
   }
 }
 

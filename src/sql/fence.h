@@ -26,13 +26,15 @@ struct FenceLimits {
   std::size_t nodes_max = 50'000;    // of the parse tree
   std::size_t depth_max = 150;       // nesting of expressions, subqueries and set operations
   std::size_t lambda_depth_max = 4;  // nested lambdas take the binder exponential time
+  std::size_t conditions_max =
+      5000;  // ANDs and ORs: the engine takes quadratic time for a chain of them
   std::size_t parameters_max = 1000;
 };
 
 struct Fence {
-  std::string catalog = "minato";  // the one attached catalogue that may be read
-  std::vector<std::string> search_path = {
-      "main"};  // schemas for names without one, tried in this order
+  std::string catalog = "minato";                   // the one attached catalogue that may be read
+  std::vector<std::string> search_path = {"main"};  // schemas for names without one, tried in this
+                                                    // order
   /// Says whether a table or view exists (names compared without case); optional. With it, unknown
   /// tables are refused here, with a suggestion, and the search path has several steps.
   std::function<bool(const TableName&)> exists;
@@ -54,5 +56,10 @@ struct Checked {
 /// what to use instead. `session` is used for parsing only: any session of the engine that is not
 /// inside a failed transaction.
 Result<Checked> check(lake::Session& session, std::string_view text, const Fence& fence);
+
+/// For a session that writes the types of parameters into the text: that `text` is `checked.text`
+/// but for casts around parameters ($1 → CAST($1 AS BIGINT)). An error (internal) means that it
+/// must not run.
+Status verify_casts(lake::Session& session, const Checked& checked, std::string_view text);
 
 }  // namespace minato::sql

@@ -141,28 +141,17 @@ Status Inspector::pairs(Json& array, std::span<const Field> fields, const Scope&
 
 Status Inspector::part(Part part, Json& value, const Scope& scope) {
   switch (part) {
-    case Part::plain:
-      return is_plain(value) ? Status() : refuse_kind(value, "not plain");
-    case Part::names:
-      return is_names(value) ? Status() : refuse_kind(value, "not names");
-    case Part::value:
-      return is_value(value) ? Status() : refuse_kind(value, "not a constant");
-    case Part::values:
-      return each(Part::value, value, scope);
-    case Part::expression:
-      return expression(value, scope);
-    case Part::expressions:
-      return each(Part::expression, value, scope);
-    case Part::rows:
-      return each(Part::expressions, value, scope);
-    case Part::table:
-      return table(value, scope);
-    case Part::node:
-      return query_node(value, scope);
-    case Part::type:
-      return type(value, value);
-    default:
-      return part_of_parts(part, value, scope);
+    case Part::plain: return is_plain(value) ? Status() : refuse_kind(value, "not plain");
+    case Part::names: return is_names(value) ? Status() : refuse_kind(value, "not names");
+    case Part::value: return is_value(value) ? Status() : refuse_kind(value, "not a constant");
+    case Part::values: return each(Part::value, value, scope);
+    case Part::expression: return expression(value, scope);
+    case Part::expressions: return each(Part::expression, value, scope);
+    case Part::rows: return each(Part::expressions, value, scope);
+    case Part::table: return table(value, scope);
+    case Part::node: return query_node(value, scope);
+    case Part::type: return type(value, value);
+    default: return part_of_parts(part, value, scope);
   }
 }
 
@@ -176,14 +165,10 @@ Status Inspector::part_of_parts(Part part, Json& value, const Scope& scope) {
       return shape != nullptr ? members(value, shape->fields, scope)
                               : refuse_kind(value, text_at(value, "type"));
     }
-    case Part::modifiers:
-      return each(Part::modifier, value, scope);
-    case Part::orders:
-      return pairs(value, order, scope);
-    case Part::case_checks:
-      return pairs(value, when_then, scope);
-    case Part::replacements:
-      return pairs(value, replacement, scope);
+    case Part::modifiers: return each(Part::modifier, value, scope);
+    case Part::orders: return pairs(value, order, scope);
+    case Part::case_checks: return pairs(value, when_then, scope);
+    case Part::replacements: return pairs(value, replacement, scope);
     case Part::sample:
       if (!value.is_object()) return refuse_kind(value, "not a sample");
       return members(value, sample_fields, scope);
@@ -193,8 +178,7 @@ Status Inspector::part_of_parts(Part part, Json& value, const Scope& scope) {
         return pairs(value, pivot_fields, scope);
       }
       return pairs(value, pivot_entry, scope);
-    default:
-      return refuse_kind(value, "unknown part");  // Part::ctes is dealt with by query_node()
+    default: return refuse_kind(value, "unknown part");  // Part::ctes is dealt with by query_node()
   }
 }
 

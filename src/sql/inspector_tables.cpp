@@ -10,13 +10,13 @@
 namespace minato::sql {
 namespace {
 
-bool looks_like_file(std::string_view name) {
+/// Names that the engine would take for a file when there is no such table. It also tries names
+/// with a catalogue and a schema, as the path "catalogue.schema.name".
+bool looks_like_file(std::string_view name, bool qualified) {
+  if (name.find_first_of("/\\:*?[") != std::string_view::npos) return true;
+  if (qualified) return false;
   const std::string folded = fold(name);
-  for (const std::string_view mark :
-       {"/", "\\", "://", ".parquet", ".csv", ".json", ".db", ".txt", "*"}) {
-    if (folded.find(mark) != std::string::npos) return true;
-  }
-  return false;
+  return folded.find('.') != std::string::npos;
 }
 
 /// Tables and views that the engine has in each of its own catalogues.
@@ -73,10 +73,12 @@ Status Inspector::base_table(Json& node, const Scope& scope) {
                   "pg_catalog is not available in this query; use information_schema.tables and "
                   "information_schema.columns.");
   }
-  if (schema.empty() && looks_like_file(name)) {
-    return refuse(node, "Files cannot be read here (\"" + name +
-                            "\"): what is to be analysed belongs into the "
-                            "lake, as a source or a mart.");
+  const bool exists = fence_.exists && !schema.empty() && fence_.exists(TableName{schema, name});
+  if (!exists && (looks_like_file(name, !schema.empty()) || looks_like_file(schema, true))) {
+    const std::string shown = schema.empty() ? name : schema + "." + name;
+    return refuse(node,
+                  "Files cannot be read here (\"" + shown +
+                      "\"): what is to be analysed belongs into the lake, as a source or a mart.");
   }
   TableName found;
   TRY(resolve(node, schema, name, found));

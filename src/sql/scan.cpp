@@ -65,7 +65,8 @@ class Scanner {
     }
     if (starts_word(c)) return word();
     if (is_digit(c)) {
-      while (continues_word(peek()) || peek() == '.') ++at_;
+      // A word may follow at once (1e5, 0x1F, 1$$text$$): it is scanned as one.
+      while (is_digit(peek()) || peek() == '_' || peek() == '.') ++at_;
       return TokenKind::number;
     }
     if (c == '$') return dollar();
@@ -158,11 +159,12 @@ class Scanner {
 
 Result<std::vector<Token>> scan(std::string_view text) { return Scanner(text).run(); }
 
-Result<std::string> with_plain_spaces(std::string_view text) {
+Result<std::string> plain_text(std::string_view text) {
   TRY_ASSIGN(const auto tokens, scan(text));
   std::string out(text);
   for (const auto& token : tokens) {
-    if (token.kind != TokenKind::space) continue;
+    const bool block = token.kind == TokenKind::comment && token.text.starts_with("/*");
+    if (token.kind != TokenKind::space && !block) continue;
     for (std::size_t i = token.offset; i < token.offset + token.text.size(); ++i) {
       if (!is_space(out[i])) out[i] = ' ';
     }

@@ -25,9 +25,9 @@ struct Token {
 Result<std::vector<Token>> scan(std::string_view text);
 
 /// The same text with every Unicode space outside of quotes and comments (U+3000, as typed by
-/// Japanese input methods, U+00A0 …) replaced by as many ASCII spaces as it has bytes, so that
-/// offsets stay.
-Result<std::string> with_plain_spaces(std::string_view text);
+/// Japanese input methods, U+00A0 …) and every block comment replaced by as many ASCII spaces as it
+/// has bytes, so that offsets stay. (The engine's scanner takes quadratic time for block comments.)
+Result<std::string> plain_text(std::string_view text);
 
 /// 1-based line and column (in code points) of a byte offset.
 struct Place {

@@ -109,7 +109,8 @@ class Words {
     ++at_;
     return true;
   }
-  /// The values up to the end, unquoted, joined: 'a', b → "a, b"; a sign stays with its number.
+  /// The values up to the end, unquoted, joined: 'a', b → "a, b"; what is written together stays
+  /// together (-3, 10s).
   std::string values() {
     std::string out;
     for (; !done(); ++at_) {
@@ -117,7 +118,10 @@ class Words {
       if (token.text == ",") {
         out += ", ";
       } else {
-        const bool glued = out.empty() || out.back() == ' ' || out.back() == '-';
+        const Token* before = at_ == 0 ? nullptr : &tokens_[at_ - 1];
+        const bool glued =
+            out.empty() || out.back() == ' ' || out.back() == '-' ||
+            (before != nullptr && before->offset + before->text.size() == token.offset);
         out += glued ? unquoted(token) : " " + unquoted(token);
       }
     }

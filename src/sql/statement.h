@@ -34,10 +34,10 @@ enum class StatementKind {
 
 struct Statement {
   StatementKind kind = StatementKind::empty;
-  std::string verb;  // first word, upper case: "SELECT", "COPY"
-  std::string name;  // set, reset, show, deallocate: lower case unless quoted
-  std::string
-      value;  // set: the value without quotes, a list joined with ", "; "default" for DEFAULT
+  std::string verb;      // first word, upper case: "SELECT", "COPY"
+  std::string name;      // set, reset, show, deallocate: lower case unless quoted
+  std::string value;     // set: the value without quotes, a list joined with ", "; "default" for
+                         // DEFAULT
   bool analyze = false;  // explain
   std::string inner;     // explain: the query behind it
 };

@@ -61,22 +61,35 @@ std::string remedy(std::string_view text) {
     return "PIVOT needs its values written out, so that the columns are known before it runs: "
            "PIVOT t ON c IN ('a', 'b') USING sum(x).";
   }
+  const bool reads = verb.empty() || (statement && statement->kind == StatementKind::query);
   return "Only SELECT is possible here (also FROM, WITH, VALUES)" +
-         (verb.empty() ? "." : ", and this is " + verb + ".");
+         (reads ? std::string(".") : ", and this is " + verb + ".");
+}
+
+/// With one mark at its end.
+std::string sentence(std::string_view text) {
+  while (!text.empty() && std::string_view(".!? \n").find(text.back()) != std::string_view::npos) {
+    text.remove_suffix(1);
+  }
+  return std::string(text) + ".";
 }
 
 Error parse_error(std::string_view text, const Json& answer) {
-  const std::string message(text_at(answer, "error_message"));
+  const std::string message = sentence(text_at(answer, "error_message"));
   if (text_at(answer, "error_type") == "not implemented") {
-    return {Code::unsupported, message.starts_with("Only SELECT") ? remedy(text) : message + ".",
+    return {Code::unsupported, message.starts_with("Only SELECT") ? remedy(text) : message,
+            message};
+  }
+  if (message.starts_with("Max expression depth") || message.starts_with("memory exhausted")) {
+    return {Code::exhausted, "The statement is nested too deeply; name its parts with WITH.",
             message};
   }
   std::size_t offset = 0;
   const std::string_view position = text_at(answer, "position");
   const auto [end, bad] =
       std::from_chars(position.data(), position.data() + position.size(), offset);
-  if (position.empty() || bad != std::errc()) return {Code::invalid, message + ".", {}};
-  return {Code::invalid, display(place_of(text, offset)) + ": " + message + ".", {}};
+  if (position.empty() || bad != std::errc()) return {Code::invalid, message, {}};
+  return {Code::invalid, display(place_of(text, offset)) + ": " + message, {}};
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ JobKind parse_kind(std::string_view text) {
   return text == "drop" ? JobKind::drop : JobKind::refresh;
 }
 
+constexpr const char* lost_job = "This run lost its job to another worker.";
 constexpr const char* columns =
     "j.id, j.kind, j.schema_name, j.name, j.priority, j.state = 'running', "
     "minato.to_us(j.enqueued_at), j.worker, j.attempt";
@@ -114,7 +115,33 @@ Status complete(pg::Connection& connection, const Job& job) {
       connection.query("delete from minato.job where id = $1::bigint and attempt = $2::int "
                        "and state = 'running'",
                        {param(job.id), param(std::int64_t{job.attempt})}),
-      1, Code::conflict, "This run lost its job to another worker.");
+      1, Code::conflict, lost_job);
+}
+
+Status give_back(pg::Connection& connection, const Job& job) {
+  TRY(connection.query(
+      "with back as (update minato.job set state = 'queued', started_at = null, worker = '', "
+      "attempt = attempt - 1 where id = $1::bigint and attempt = $2::int and state = 'running' "
+      "returning schema_name, name), "
+      "marked as (update minato.mart m set state = 'queued', why = 'waits for a free worker' "
+      "from back b where m.schema_name = b.schema_name and m.mart_name = b.name) "
+      "select pg_notify('minato_job', 'queued') from back",
+      {param(job.id), param(std::int64_t{job.attempt})}));
+  return release(connection, job);
+}
+
+Status note_snapshot(pg::Connection& connection, const Job& job, std::int64_t snapshot) {
+  return expect_affected(
+      connection.query("update minato.job set snapshot = $3::bigint where id = $1::bigint "
+                       "and attempt = $2::int and state = 'running'",
+                       {param(job.id), param(std::int64_t{job.attempt}), param(snapshot)}),
+      1, Code::conflict, lost_job);
+}
+
+Result<std::optional<std::int64_t>> oldest_snapshot_read(pg::Connection& connection) {
+  TRY_ASSIGN(const pg::Rows rows,
+             connection.query("select min(snapshot) from minato.job where state = 'running'"));
+  return integer_at(rows, 0, 0);
 }
 
 Result<std::vector<Job>> jobs(pg::Connection& connection) {

@@ -43,9 +43,15 @@ Status enqueue(pg::Connection& connection, const std::vector<NewJob>& jobs);
 Result<std::optional<Job>> claim(pg::Connection& connection, const std::string& worker);
 /// After the job has left the table: the session lets go of it. Not within a transaction.
 Status release(pg::Connection& connection, const Job& job);
+/// Back to the queue, as if it had not been claimed: the worker stops. The session lets go of it.
+Status give_back(pg::Connection& connection, const Job& job);
 /// Takes the job out of the queue, in the transaction that makes its results visible.
 /// Error{conflict} when it was given to another worker meanwhile.
 Status complete(pg::Connection& connection, const Job& job);
+
+/// The lake snapshot that a running job reads; and the oldest of all, for maintenance to keep.
+Status note_snapshot(pg::Connection& connection, const Job& job, std::int64_t snapshot);
+Result<std::optional<std::int64_t>> oldest_snapshot_read(pg::Connection& connection);
 
 Result<std::vector<Job>> jobs(pg::Connection& connection);
 

@@ -202,12 +202,32 @@ Result<int> mart_failed(pg::Connection& connection, const MartRun& run, const st
   return rows.size() == 0 ? 0 : static_cast<int>(rows.integer(0, 0));
 }
 
+Result<int> mart_failures(pg::Connection& connection, const TableName& name) {
+  TRY_ASSIGN(const pg::Rows rows, connection.query("select failures from minato.mart where "
+                                                   "schema_name = $1 and mart_name = $2",
+                                                   {name.schema, name.name}));
+  return rows.size() == 0 ? 0 : static_cast<int>(rows.integer(0, 0));
+}
+
+Result<bool> mart_removed(pg::Connection& connection, const TableName& name) {
+  TRY_ASSIGN(const pg::Rows rows,
+             connection.query("select removed_at is not null from minato.mart where "
+                              "schema_name = $1 and mart_name = $2",
+                              {name.schema, name.name}));
+  return rows.size() == 0 || rows.boolean(0, 0);
+}
+
 Status mart_dropped(pg::Connection& connection, const Job& job) {
   TRY(complete(connection, job));
   TRY(remove_lake_table(connection, job.table));
   TRY(
       connection.query("delete from minato.mart where schema_name = $1 and mart_name = $2 "
                        "and removed_at is not null",
+                       {job.table.schema, job.table.name}));
+  // Its file came back while the table went: build it anew.
+  TRY(
+      connection.query("update minato.mart set built_hash = '', built_snapshot = null "
+                       "where schema_name = $1 and mart_name = $2",
                        {job.table.schema, job.table.name}));
   TRY(connection.query("select pg_notify('minato_job', 'dropped')"));
   return {};

@@ -81,6 +81,10 @@ Status mart_succeeded(pg::Connection& connection, const MartRun& run, std::int64
 /// `retry_at` nothing: not before the definition or an input changes.
 Result<int> mart_failed(pg::Connection& connection, const MartRun& run, const std::string& error,
                         std::optional<SystemTime> retry_at);
+/// Failures in a row of the present definition.
+Result<int> mart_failures(pg::Connection& connection, const TableName& name);
+/// Whether its file is gone (or there is no record).
+Result<bool> mart_removed(pg::Connection& connection, const TableName& name);
 /// The job "drop" is done: forgets mart, table record and job. In a transaction of the caller's.
 Status mart_dropped(pg::Connection& connection, const Job& job);
 

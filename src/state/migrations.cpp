@@ -129,7 +129,10 @@ create table minato.incident(
 create unique index incident_open on minato.incident(key) where state = 'open';
 )sql";
 
-constexpr std::array<const char*, 1> migrations = {foundation};
+// Version 2. What running marts read: maintenance keeps those snapshots.
+constexpr const char* job_snapshots = "alter table minato.job add column snapshot bigint";
+
+constexpr std::array<const char*, 2> migrations = {foundation, job_snapshots};
 
 // A number of our own for pg_advisory_lock, so that two starting processes take turns.
 constexpr const char* lock_key = "7885649201";
@@ -204,7 +207,7 @@ int schema_version() { return static_cast<int>(migrations.size()); }
 
 Status migrate(pg::Connection& connection) {
   TRY(connection.query(std::string("select pg_advisory_lock(") + lock_key + ")"));
-  const Status status = migrate_locked(connection);
+  Status status = migrate_locked(connection);
   // A lost connection has released the lock.
   (void)connection.query(std::string("select pg_advisory_unlock(") + lock_key + ")");
   return status;

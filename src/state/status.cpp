@@ -24,6 +24,9 @@ std::string in_words(SystemTime::duration left) {
 /// write.
 std::string sentence(const MartProgress& mart, SystemTime now) {
   std::string out = mart.why;
+  if (mart.removed_at) {
+    return out + (mart.next_try_at ? " in " + in_words(*mart.next_try_at - now) : "");
+  }
   if (mart.state == MartState::failed) {
     out = "failed" + (mart.failures > 1 ? " " + std::to_string(mart.failures) + " times" : "") +
           ": " + mart.error;

@@ -442,3 +442,9 @@ SELECT $secret
 SELECT hidden.main.secret.value
 -- attempt: DEFAULT
 VALUES (DEFAULT)
+-- attempt: replacement scan that climbs out of the current directory
+SELECT * FROM shop."/../../../../../../..{dir}/secret.csv"
+-- attempt: replacement scan that climbs out, by the schema
+SELECT * FROM "/../../../../../../..{dir}/secret"."csv"
+-- attempt: replacement scan by a pattern
+SELECT * FROM shop."../*/*.csv"

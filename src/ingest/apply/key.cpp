@@ -13,35 +13,24 @@ constexpr std::uint64_t kNullTag = 2;
 /// The value of a column of up to 64 bits, widened; floats by their bits.
 std::int64_t widened(const ColumnView& column, std::size_t row) {
   switch (column.type.kind) {
-    case TypeKind::int8:
-      return column.get<std::int8_t>(row);
-    case TypeKind::int16:
-      return column.get<std::int16_t>(row);
+    case TypeKind::int8: return column.get<std::int8_t>(row);
+    case TypeKind::int16: return column.get<std::int16_t>(row);
     case TypeKind::int32:
-    case TypeKind::date:
-      return column.get<std::int32_t>(row);
-    default:
-      break;
+    case TypeKind::date: return column.get<std::int32_t>(row);
+    default: break;
   }
   if (column.type.kind == TypeKind::decimal) {
     switch (width(column.type)) {
-      case 2:
-        return column.get<std::int16_t>(row);
-      case 4:
-        return column.get<std::int32_t>(row);
-      default:
-        return column.get<std::int64_t>(row);
+      case 2: return column.get<std::int16_t>(row);
+      case 4: return column.get<std::int32_t>(row);
+      default: return column.get<std::int64_t>(row);
     }
   }
   switch (width(column.type)) {
-    case 1:
-      return column.get<std::uint8_t>(row);
-    case 2:
-      return column.get<std::uint16_t>(row);
-    case 4:
-      return column.get<std::uint32_t>(row);
-    default:
-      return column.get<std::int64_t>(row);
+    case 1: return column.get<std::uint8_t>(row);
+    case 2: return column.get<std::uint16_t>(row);
+    case 4: return column.get<std::uint32_t>(row);
+    default: return column.get<std::int64_t>(row);
   }
 }
 

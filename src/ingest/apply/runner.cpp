@@ -215,8 +215,7 @@ Status SourceRunner::follow(const SchemaChange& change) {
                               {"table", display(change.table)},
                               {"kind", static_cast<int>(change.kind)}});
   switch (change.kind) {
-    case Kind::upsert_table:
-      return upsert_table(change);
+    case Kind::upsert_table: return upsert_table(change);
     case Kind::truncate_table:
       if (!shapes_.contains(change.table)) return {};
       TRY(applier_->truncate(change.table));

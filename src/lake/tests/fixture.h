@@ -26,22 +26,37 @@ inline Engine open_engine() {
   return std::move(*engine);
 }
 
-/// A lake of its own for one test.
+/// One cluster for all tests of the program: starting one takes seconds.
+inline minato::testing::PrivatePostgres& shared_postgres() {
+  static minato::testing::PrivatePostgres instance;
+  return instance;
+}
+
+/// A lake of its own for one test: a database and a directory.
 class PrivateLake {
  public:
   PrivateLake() : engine(open_engine()) {
-    options.lake.catalog_conninfo = postgres.conninfo();
-    options.lake.data_path = postgres.directory() + "/lake";
+    static int number = 0;
+    database_ = "lake" + std::to_string(++number);
+    CHECK(postgres.connect().script("create database " + database_).has_value());
+    options.lake.catalog_conninfo = postgres.conninfo(database_);
+    options.lake.data_path = postgres.directory() + "/" + database_;
     const Status attached = attach_lake(engine, options.lake);
     CHECK(attached.has_value());
     lake = std::move(Lake::open(engine, options).value());
   }
-  Session session() { return engine.connect().value(); }
+  Session session() const { return engine.connect().value(); }
+  pg::Connection connect() const {
+    return pg::Connection::open(options.lake.catalog_conninfo).value();
+  }
 
-  minato::testing::PrivatePostgres postgres;
+  minato::testing::PrivatePostgres& postgres = shared_postgres();
   Engine engine;
   WriterOptions options;
   std::unique_ptr<Lake> lake;
+
+ private:
+  std::string database_;
 };
 
 }  // namespace minato::lake::testing

@@ -173,7 +173,7 @@ TEST_F(WriterTest, AFileWithDeletesInTheSameCommitAndTheEndOfFiles) {
 
 TEST_F(WriterTest, OurRowsAndTheLakesAreOneTransaction) {
   const LakeTable table = make({"shop", "atomic"}, two_columns);
-  auto connection = shared->postgres.connect();
+  auto connection = shared->connect();
   ASSERT_TRUE(connection.script("create table if not exists notes(snapshot bigint)"));
   CommitRequest request;
   request.tables.push_back({table.table_id, {}, {}, {}, false, 0, false});

@@ -30,6 +30,9 @@ TEST(Split, KnowsDollarQuotesAndParameters) {
   EXPECT_THAT(split("SELECT $$;$$; y"), ElementsAre("SELECT $$;$$", "y"));
   EXPECT_THAT(split("SELECT $a$ $$;$b$ $a$; y"), ElementsAre("SELECT $a$ $$;$b$ $a$", "y"));
   EXPECT_THAT(split("SELECT $1;SELECT $2"), ElementsAre("SELECT $1", "SELECT $2"));
+  EXPECT_THAT(split("SELECT 1$$;$$; y"), ElementsAre("SELECT 1$$;$$", "y"));
+  EXPECT_THAT(split("SELECT 1e5, 1.5e-3, 0x1F, 1_000; y"),
+              ElementsAre("SELECT 1e5, 1.5e-3, 0x1F, 1_000", "y"));
   EXPECT_THAT(split("SELECT a$b$c; y$b$"), ElementsAre("SELECT a$b$c", "y$b$"));
 }
 
@@ -52,9 +55,9 @@ TEST(Split, SaysWhereAQuoteWasLeftOpen) {
 }
 
 TEST(Scan, UnicodeSpacesBecomePlainOnes) {
-  EXPECT_EQ(*with_plain_spaces("SELECT\u3000'\u3000',\u00A0\"\u3000\""),
-            "SELECT   '\u3000',  \"\u3000\"");
-  EXPECT_EQ(*with_plain_spaces("SELECT 売上\u3000FROM 表"), "SELECT 売上   FROM 表");
+  EXPECT_EQ(*plain_text("SELECT\u3000'\u3000',\u00A0\"\u3000\""), "SELECT   '\u3000',  \"\u3000\"");
+  EXPECT_EQ(*plain_text("SELECT 売上\u3000FROM 表"), "SELECT 売上   FROM 表");
+  EXPECT_EQ(*plain_text("SELECT/*\n*/1 /* '/* */ */"), "SELECT  \n  1             ");
   EXPECT_EQ(display(place_of("あい\nう x", 10)), "line 2, column 2");
 }
 
@@ -84,6 +87,7 @@ TEST(Recognise, Settings) {
   EXPECT_EQ(set.name, "datestyle");
   EXPECT_EQ(set.value, "ISO, MDY");
   EXPECT_EQ(recognise("set extra_float_digits = -3")->value, "-3");
+  EXPECT_EQ(recognise("set statement_timeout to 10s")->value, "10s");
   EXPECT_EQ(recognise("SET TIME ZONE 'Asia/Tokyo'")->name, "timezone");
   EXPECT_EQ(recognise("SET timezone = DEFAULT")->value, "default");
   EXPECT_EQ(recognise("SET x")->kind, StatementKind::other);

@@ -1,0 +1,110 @@
+// minato.toml as plain values. Everything has a default; secrets are never in it, only where to find them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace minato::app {
+
+/// Where a secret is: a file (relative to the platform directory) or an environment variable.
+struct SecretRef {
+  std::string file;
+  std::string env;
+  bool empty() const { return file.empty() && env.empty(); }
+};
+
+struct S3Config {
+  std::string endpoint;
+  std::string region = "us-east-1";
+  SecretRef access_key;
+  SecretRef secret_key;
+  std::string url_style = "path";
+  bool use_ssl = true;
+};
+
+struct LakeConfig {
+  std::string data = "lake";         // directory (relative to the platform) or s3://bucket/prefix
+  std::string catalog = "embedded";  // or postgres://user@host:port/database
+  SecretRef catalog_password;
+  S3Config s3;
+  bool on_s3() const { return data.starts_with("s3://"); }
+  bool embedded() const { return catalog == "embedded"; }
+};
+
+struct ListenConfig {
+  std::string listen = "127.0.0.1";
+  int port = 0;
+};
+
+struct MartsConfig {
+  int refresh_seconds = 60;
+  int workers = 1;
+};
+
+struct LimitsConfig {  // memory of each role's engine or process
+  int core_memory_mb = 512;
+  int worker_memory_mb = 384;
+  int gate_memory_mb = 512;
+  int threads = 2;  // of each engine
+};
+
+struct MaintenanceConfig {
+  int retention_minutes = 60;  // how long older snapshots can still be read
+  int interval_seconds = 30;
+};
+
+struct LogConfig {
+  std::string level = "info";
+  std::string format = "text";  // or json
+};
+
+struct SourceConfig {
+  std::string name;
+  std::string url;
+  SecretRef password;
+  std::vector<std::string> tables;
+  int line = 0;  // of its [[source]] in minato.toml
+  bool operator==(const SourceConfig& other) const;
+};
+
+struct Config {
+  LakeConfig lake;
+  ListenConfig gate{.port = 5439};
+  ListenConfig http{.port = 8750};
+  int capture_interval_ms = 100;
+  MartsConfig marts;
+  LimitsConfig limits;
+  MaintenanceConfig maintenance;
+  LogConfig log;
+  std::vector<SourceConfig> sources;
+};
+
+/// One thing wrong in a file; `hint` says what to write instead.
+struct Problem {
+  std::string file;
+  int line = 0;
+  std::string text;
+  std::string hint;
+};
+/// "minato.toml:12: unknown key `tabels`. Did you mean `tables`?"
+std::string to_string(const Problem& problem);
+
+/// Reads text of minato.toml; all problems are collected. `config` is of use only when there is none.
+std::vector<Problem> parse_config(std::string_view text, const std::string& file, Config& config);
+
+/// Error{invalid} whose message holds all problems, one a line; Error{not_found} when there is no minato.toml.
+Result<Config> load_config(const std::filesystem::path& directory);
+
+/// The secret's text without the line end. Errors name the file or variable, never the content.
+Result<std::string> read_secret(const SecretRef& ref, const std::filesystem::path& directory,
+                                std::string_view what);
+
+/// The closest of `known` to a misspelt `word`; empty when none is close.
+std::string closest(std::string_view word, const std::vector<std::string>& known);
+
+}  // namespace minato::app

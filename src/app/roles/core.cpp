@@ -1,0 +1,187 @@
+// The role core: captures from all sources, keeps the lake in shape, decides when marts run.
+#include "app/roles/core.h"
+
+#include "base/log.h"
+#include "state/migrations.h"
+#include "state/sources.h"
+
+namespace minato::app {
+namespace {
+
+constexpr auto kListen = std::chrono::milliseconds(500);
+
+// The lease of the one core of a platform: a session lock in PostgreSQL, so that a predecessor that
+// still finishes a commit and this one never work at the same time.
+Result<pg::Connection> take_lease(const RoleContext& context) {
+  bool told = false;
+  while (!context.stop.stop_requested()) {
+    auto connection = pg::Connection::open(context.access.owner);
+    if (connection) {
+      auto taken = connection->query("select pg_try_advisory_lock(7236833, 1)");
+      if (taken && taken->boolean(0, 0)) {
+        TRY(connection->script("listen minato_config"));
+        return connection;
+      }
+    }
+    if (!told) log::info("waiting for PostgreSQL and for the former core to end");
+    told = true;
+    pause(context.stop, std::chrono::milliseconds(50));
+  }
+  return fail(Code::cancelled, "Asked to stop before work began.");
+}
+
+}  // namespace
+
+Core::Core(const RoleContext& context, LakeAccess access)
+    : context_(context),
+      access_(std::move(access)),
+#if __has_include("marts/scheduler.cpp")
+      scheduler_({.conninfo = context.access.owner,
+                  .platform = context.platform.dir,
+                  .refresh_seconds = context.config.marts.refresh_seconds},
+                 *access_.engine),
+#endif
+      config_(context.config) {
+}
+
+Core::~Core() { stop(); }
+
+void Core::start() {
+#if __has_include("marts/scheduler.cpp")
+  scheduler_.start();
+#endif
+#if __has_include("lake/maintenance.cpp")
+  maintenance_ = std::jthread([this](std::stop_token stop) { maintain(stop); });
+#endif
+}
+
+void Core::stop() {
+  for (auto& [name, running] : runners_) running.runner->stop();
+  runners_.clear();
+#if __has_include("marts/scheduler.cpp")
+  scheduler_.stop();
+#endif
+  if (maintenance_.joinable()) {
+    maintenance_.request_stop();
+    maintenance_.join();
+  }
+}
+
+void Core::maintain(std::stop_token stop) {
+#if __has_include("lake/maintenance.cpp")
+  lake::MaintenanceOptions options;
+  options.retention = std::chrono::minutes(config_.maintenance.retention_minutes);
+  const auto interval = std::chrono::seconds(config_.maintenance.interval_seconds);
+  lake::Maintenance maintenance(
+      *access_.lake, options,
+      [this](const TableName& table, const std::function<Status()>& work) {
+        return lanes_.with_lane(table, work);
+      });
+  bool failed = false;
+  while (!stop.stop_requested()) {
+    pause(stop, interval);
+    if (stop.stop_requested()) return;
+    const auto report = maintenance.run();
+    if (!report && !failed) log::warn("maintenance of the lake", {{"error", report.error()}});
+    failed = !report;
+    if (!report || report->files_in + report->files_removed + report->snapshots_expired == 0) {
+      continue;
+    }
+    log::info("maintenance of the lake", {{"tables", report->tables_compacted},
+                                          {"files_in", report->files_in},
+                                          {"files_out", report->files_out},
+                                          {"files_removed", report->files_removed},
+                                          {"snapshots_expired", report->snapshots_expired},
+                                          {"took_ms", report->took.count()}});
+  }
+#else
+  wait_for_stop(stop);
+#endif
+}
+
+Status Core::start_source(pg::Connection& connection, const SourceConfig& source) {
+  auto options = ingest::parse_source_url(source.url);
+  Result<std::string> password =
+      read_secret(source.password, context_.platform.dir, "The password of source " + source.name);
+  if (!options || !password) {
+    const Error error = options ? password.error() : options.error();
+    TRY(state::register_source(connection, source.name, "mysql"));
+    return state::set_source_state(connection, source.name, state::SourceState::error,
+                                   error.message);
+  }
+  options->name = source.name;
+  options->password = *password;
+  options->tables = source.tables;
+  ingest::RunnerOptions runner;
+  runner.source = *options;
+  runner.state_conninfo = context_.access.owner;
+  runner.commit_interval = std::chrono::milliseconds(config_.capture_interval_ms);
+  Running running{source, *password, nullptr};
+  running.runner = std::make_unique<ingest::SourceRunner>(runner, *access_.lake, lanes_);
+  running.runner->start();
+  runners_.emplace(source.name, std::move(running));
+  return {};
+}
+
+Status Core::follow(pg::Connection& connection, const Config& config) {
+  const bool paced = config.capture_interval_ms != config_.capture_interval_ms;
+  config_ = config;
+#if __has_include("marts/scheduler.cpp")
+  scheduler_.set_refresh_seconds(config.marts.refresh_seconds);
+#endif
+  std::map<std::string, SourceConfig> wanted;
+  for (const SourceConfig& source : config.sources) wanted.emplace(source.name, source);
+  for (auto running = runners_.begin(); running != runners_.end();) {
+    const auto found = wanted.find(running->first);
+    const auto password = found == wanted.end()
+                              ? Result<std::string>("")
+                              : read_secret(found->second.password, context_.platform.dir, "");
+    const bool keep = found != wanted.end() && !paced && found->second == running->second.config &&
+                      password && *password == running->second.password;
+    if (keep) {
+      wanted.erase(found);
+      ++running;
+      continue;
+    }
+    log::info("source stops", {{"source", running->first}});
+    running->second.runner->stop();
+    running = runners_.erase(running);
+  }
+  TRY_ASSIGN(const auto known, state::sources(connection));
+  for (const state::Source& source : known) {
+    if (wanted.contains(source.name) || runners_.contains(source.name)) continue;
+    TRY(state::set_source_state(connection, source.name, state::SourceState::removed, ""));
+  }
+  for (const auto& [name, source] : wanted) {
+    log::info("source starts", {{"source", name}});
+    TRY(start_source(connection, source));
+  }
+  return {};
+}
+
+Status run_core(const RoleContext& context) {
+  TRY_ASSIGN(auto lease, take_lease(context));
+  TRY_ASSIGN(LakeAccess access, open_lake(context, context.config.limits.core_memory_mb));
+  TRY(state::grant(lease));  // the catalogue's tables are there from now on
+  Core core(context, std::move(access));
+  core.start();
+  TRY(core.follow(lease, context.config));
+  log::info("core works", {{"sources", context.config.sources.size()}});
+  while (!context.stop.stop_requested()) {
+    auto told = lease.notification(kListen);
+    if (!told) {
+      // The lease is gone with the connection: another core may start. End, and begin anew.
+      core.stop();
+      return fail(told.error());
+    }
+    if (!*told) continue;
+    auto config = load_config(context.platform.dir);
+    if (!config) continue;  // the supervisor has said so
+    TRY(core.follow(lease, *config));
+  }
+  core.stop();
+  log::info("core ended");
+  return {};
+}
+
+}  // namespace minato::app

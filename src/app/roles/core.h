@@ -1,0 +1,45 @@
+// The object graph of the role core, in the order in which its parts need each other.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "app/roles/engine.h"
+#include "ingest/apply/runner.h"
+#include "lake/maintenance.h"
+#include "marts/scheduler.h"
+
+namespace minato::app {
+
+class Core {
+ public:
+  Core(const RoleContext& context, LakeAccess access);
+  ~Core();
+  void start();
+  /// Open commits are finished or given up; safe to call twice.
+  void stop();
+  /// Starts, stops and changes sources to what `config` says.
+  Status follow(pg::Connection& connection, const Config& config);
+
+ private:
+  struct Running {
+    SourceConfig config;
+    std::string password;
+    std::unique_ptr<ingest::SourceRunner> runner;
+  };
+  Status start_source(pg::Connection& connection, const SourceConfig& source);
+  void maintain(std::stop_token stop);
+
+  const RoleContext& context_;
+  LakeAccess access_;
+  ingest::Lanes lanes_;
+#if __has_include("marts/scheduler.cpp")
+  marts::Scheduler scheduler_;
+#endif
+  Config config_;
+  std::map<std::string, Running> runners_;
+  std::jthread maintenance_;
+};
+
+}  // namespace minato::app

@@ -1,0 +1,64 @@
+#include "app/roles/engine.h"
+
+#include "base/log.h"
+
+namespace minato::app {
+namespace fs = std::filesystem;
+namespace {
+
+Result<LakeAccess> open_once(const RoleContext& context, int memory_mb) {
+  const fs::path spill = context.platform.spill(context.name);
+  std::error_code error;
+  fs::remove_all(spill, error);  // of a predecessor that was killed
+  fs::create_directories(spill, error);
+  TRY_ASSIGN(const fs::path extensions, extension_directory());
+  lake::EngineOptions options;
+  options.extension_dir = extensions.string();
+  if (context.config.lake.on_s3()) options.extensions.push_back("httpfs");
+  options.memory_limit_mb = static_cast<std::uint64_t>(memory_mb);
+  options.threads = context.config.limits.threads;
+  options.spill_dir = spill.string();
+  TRY_ASSIGN(lake::Engine engine, lake::Engine::open(options));
+  LakeAccess access;
+  access.engine = std::make_unique<lake::Engine>(std::move(engine));
+  lake::WriterOptions writer;
+  TRY_ASSIGN(writer.lake, lake_options(context));
+  TRY(lake::attach_lake(*access.engine, writer.lake));
+  TRY_ASSIGN(access.lake, lake::Lake::open(*access.engine, writer));
+  return access;
+}
+
+}  // namespace
+
+Result<lake::LakeOptions> lake_options(const RoleContext& context) {
+  const LakeConfig& config = context.config.lake;
+  lake::LakeOptions options;
+  options.catalog_conninfo = context.access.owner;
+  options.data_path = context.platform.lake_data(context.config);
+  if (!config.on_s3()) return options;
+  lake::S3Options s3;
+  s3.endpoint = config.s3.endpoint;
+  s3.region = config.s3.region;
+  s3.url_style = config.s3.url_style;
+  s3.use_ssl = config.s3.use_ssl;
+  TRY_ASSIGN(s3.access_key,
+             read_secret(config.s3.access_key, context.platform.dir, "[lake.s3] access_key"));
+  TRY_ASSIGN(s3.secret_key,
+             read_secret(config.s3.secret_key, context.platform.dir, "[lake.s3] secret_key"));
+  options.s3 = s3;
+  return options;
+}
+
+Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb) {
+  bool told = false;
+  while (!context.stop.stop_requested()) {
+    auto access = open_once(context, memory_mb);
+    if (access || access.error().code != Code::unavailable) return access;
+    if (!told) log::warn("the lake cannot be opened yet; trying again", {{"error", access.error()}});
+    told = true;
+    pause(context.stop, std::chrono::milliseconds(200));
+  }
+  return fail(Code::cancelled, "Asked to stop before the lake was ready.");
+}
+
+}  // namespace minato::app

@@ -1,0 +1,21 @@
+// What core and worker have in common: an engine with the lake attached for writing.
+#pragma once
+
+#include <memory>
+
+#include "app/roles/role.h"
+#include "lake/writer.h"
+
+namespace minato::app {
+
+struct LakeAccess {
+  std::unique_ptr<lake::Engine> engine;
+  std::unique_ptr<lake::Lake> lake;  // uses `engine`
+};
+
+/// Tries again until PostgreSQL answers. Error{cancelled} when asked to stop before.
+Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb);
+
+Result<lake::LakeOptions> lake_options(const RoleContext& context);
+
+}  // namespace minato::app

@@ -1,0 +1,233 @@
+#include "app/supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "app/config/edit.h"
+#include "app/supervisor/ports.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "runtime/child.h"
+
+namespace minato::app {
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr auto kReloadPeriod = milliseconds(500);
+constexpr auto kRolesEnd = seconds(15);
+constexpr auto kPostgresEnd = seconds(20);
+constexpr const char* kPostgres = "postgres";
+
+std::string stamp(const fs::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return "-";
+  return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + "/" +
+         std::to_string(info.st_size);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Platform platform, Config config)
+    : platform_(std::move(platform)),
+      config_(std::move(config)),
+      keeper_([this](const ProcessState& state) { changed(state); }) {}
+
+Status Supervisor::run() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, number);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  CHECK(signal_fd_ >= 0);
+  TRY(make_directories(platform_, config_));
+  TRY_ASSIGN(auto lock, PlatformLock::take(platform_, "serve"));
+  lock_.emplace(std::move(lock));
+  Status status = start();
+  if (status) loop();
+  shut_down();
+  return status;
+}
+
+Status Supervisor::start() {
+  fingerprint_ = fingerprint();
+  TRY(check_port("gate", config_.gate));
+  TRY(check_port("http", config_.http));
+  if (config_.lake.embedded()) TRY(start_postgres());
+  TRY(prepare_catalogue(platform_, config_));
+  TRY_ASSIGN(const Access access, catalogue_access(platform_, config_));
+  incidents_.emplace(access.owner);
+  start_roles();
+  log::info("minato serves", {{"platform", platform_.dir.string()},
+                              {"gate", config_.gate.listen + ":" + std::to_string(config_.gate.port)},
+                              {"http", config_.http.listen + ":" + std::to_string(config_.http.port)}});
+  return {};
+}
+
+Status Supervisor::start_postgres() {
+  TRY_ASSIGN(auto cluster, private_cluster(platform_));
+  cluster_.emplace(std::move(cluster));
+  const bool fresh = !cluster_->initialised();
+  if (fresh) log::info("making the private PostgreSQL", {{"directory", platform_.postgres_data().string()}});
+  TRY(cluster_->prepare());
+  keeper_.add({.name = kPostgres, .start = [this] { return cluster_->launch(); }, .stop_signal = SIGINT},
+              Clock::now());
+  const ProcessState* state = keeper_.find(kPostgres);
+  if (state->pid == 0) return fail(Code::unavailable, "PostgreSQL cannot be started.", state->last_end);
+  return cluster_->wait_ready(state->pid, seconds(60));
+}
+
+std::vector<std::string> Supervisor::role_names(const Config& config) const {
+  std::vector<std::string> names = {"core"};
+  for (int i = 1; i <= config.marts.workers; ++i) names.push_back("worker-" + std::to_string(i));
+  names.push_back("gate");
+  names.push_back("web");
+  return names;
+}
+
+void Supervisor::add_role(const std::string& name) {
+  std::vector<std::string> argv = {"minato", "-C", platform_.dir.string(), "role",
+                                   name.substr(0, name.find('-')), "--name", name};
+  keeper_.add({.name = name, .start = [argv] { return runtime::spawn({.argv = argv, .program = "/proc/self/exe"}); }}, Clock::now());
+}
+
+void Supervisor::start_roles() {
+  for (const std::string& name : role_names(config_)) add_role(name);
+}
+
+void Supervisor::loop() {
+  while (!stopping_) {
+    auto wait = kReloadPeriod;
+    if (const auto due = keeper_.next_due()) {
+      const auto left = std::chrono::duration_cast<milliseconds>(*due - Clock::now());
+      wait = std::clamp(left + milliseconds(1), milliseconds(1), kReloadPeriod);
+    }
+    pollfd waiting{signal_fd_, POLLIN, 0};
+    poll(&waiting, 1, static_cast<int>(wait.count()));
+    signalfd_siginfo info{};
+    while (read(signal_fd_, &info, sizeof info) == sizeof info) {
+      if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) stopping_ = true;
+      if (info.ssi_signo == SIGHUP) fingerprint_.clear();
+    }
+    if (stopping_) break;
+    keeper_.tick(Clock::now());
+    reload_if_changed();
+    if (incidents_) incidents_->flush();
+  }
+}
+
+void Supervisor::changed(const ProcessState& state) {
+  if (state.pid > 0) {
+    log::info("started", {{"process", state.name}, {"pid", state.pid}, {"restarts", state.restarts}});
+  } else if (!stopping_) {
+    log::warn("ended", {{"process", state.name}, {"how", state.last_end}});
+  }
+  write_states();
+  bool& was = failing_[state.name];
+  if (was == state.failing || !incidents_) return;
+  was = state.failing;
+  const std::string key = "role." + state.name;
+  if (state.failing) {
+    log::error("keeps dying", {{"process", state.name}, {"how", state.last_end}});
+    incidents_->open(key, state.name + " keeps dying",
+                     "The process " + state.name + " ends soon after each start (" + state.last_end +
+                         "). The reason is in the log of `minato serve`.");
+  } else {
+    incidents_->resolve(key);
+  }
+}
+
+// Read by the role web and by `minato status`; replaced in one step.
+void Supervisor::write_states() const {
+  nlohmann::json processes = nlohmann::json::array();
+  for (const ProcessState& state : keeper_.states()) {
+    processes.push_back({{"name", state.name},
+                         {"pid", state.pid},
+                         {"restarts", state.restarts},
+                         {"failing", state.failing},
+                         {"last_end", state.last_end}});
+  }
+  const nlohmann::json all = {{"supervisor", getpid()}, {"processes", processes}};
+  if (Status written = write_file(platform_.roles(), all.dump() + "\n"); !written) {
+    log::warn("the processes' states cannot be written", {{"error", written.error()}});
+  }
+}
+
+std::string Supervisor::fingerprint() const { return stamp(platform_.config_file()); }
+
+void Supervisor::reload_if_changed() {
+  std::string now = fingerprint();
+  if (now == fingerprint_) return;
+  fingerprint_ = std::move(now);
+  auto fresh = load_config(platform_.dir);
+  if (!fresh) {
+    log::error("minato.toml is not taken over; the former settings stay", {{"error", fresh.error()}});
+    incidents_->open("config", "minato.toml has errors", fresh.error().message);
+    return;
+  }
+  incidents_->resolve("config");
+  apply(*fresh);
+}
+
+void Supervisor::apply(const Config& fresh) {
+  const auto differs = [](const ListenConfig& a, const ListenConfig& b) {
+    return a.listen != b.listen || a.port != b.port;
+  };
+  const bool limits = fresh.limits.gate_memory_mb != config_.limits.gate_memory_mb ||
+                      fresh.limits.threads != config_.limits.threads;
+  std::set<std::string> restart;
+  if (differs(fresh.gate, config_.gate) || limits) restart.insert("gate");
+  if (differs(fresh.http, config_.http)) restart.insert("web");
+  const bool workers = fresh.limits.worker_memory_mb != config_.limits.worker_memory_mb ||
+                       fresh.limits.threads != config_.limits.threads;
+  const auto before = role_names(config_);
+  const auto after = role_names(fresh);
+  if (fresh.lake.catalog != config_.lake.catalog || fresh.lake.data != config_.lake.data) {
+    log::warn("another lake or catalogue needs a new start of minato serve; it is not taken over");
+  }
+  const LakeConfig lake = config_.lake;
+  config_ = fresh;
+  config_.lake = lake;
+  for (const std::string& name : before) {
+    if (std::find(after.begin(), after.end(), name) == after.end()) keeper_.remove(name, seconds(5));
+  }
+  for (const std::string& name : after) {
+    if (!keeper_.find(name)) {
+      add_role(name);
+    } else if (restart.contains(name) || (workers && name.starts_with("worker-"))) {
+      keeper_.restart(name);
+    }
+  }
+  incidents_->notify("minato_config");
+  log::info("minato.toml taken over", {{"sources", config_.sources.size()}});
+}
+
+void Supervisor::shut_down() {
+  stopping_ = true;
+  incidents_.reset();
+  for (const std::string& name : role_names(config_)) {
+    if (const auto* state = keeper_.find(name); state && state->pid > 0) kill(state->pid, SIGTERM);
+  }
+  const auto deadline = Clock::now() + kRolesEnd;
+  for (const std::string& name : role_names(config_)) {
+    keeper_.remove(name, std::max(std::chrono::duration_cast<milliseconds>(deadline - Clock::now()), milliseconds(0)));
+  }
+  keeper_.stop_all(kPostgresEnd);
+  std::error_code error;
+  fs::remove(platform_.roles(), error);
+  close(signal_fd_);
+  log::info("minato serve ended");
+}
+
+}  // namespace minato::app

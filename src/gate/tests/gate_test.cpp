@@ -1,0 +1,102 @@
+// A real gate on a private lake, spoken to by libpq.
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+#include "gate/tests/fixture.h"
+
+namespace minato::gate::testing {
+namespace {
+
+PrivatePlatform& platform() {
+  static PrivatePlatform one;
+  return one;
+}
+PrivateGate& gate() {
+  static PrivateGate one(platform());
+  return one;
+}
+
+TEST(Gate, LogsIn) {
+  Client alice(gate());
+  ASSERT_TRUE(alice.ok()) << alice.error();
+  EXPECT_EQ(alice.value("select count(*) from shop.orders"), "100000");
+  EXPECT_TRUE(Client(gate(), "minato_admin", "keeper").ok());
+}
+
+TEST(Gate, RefusedLoginsLookAlike) {
+  const std::string wrong = Client(gate(), "alice", "wrong").error();
+  EXPECT_NE(wrong.find("password authentication failed for user \"alice\""), std::string::npos)
+      << wrong;
+  EXPECT_NE(Client(gate(), "nobody", "x")
+                .error()
+                .find("password authentication failed for user \"nobody\""),
+            std::string::npos);
+  EXPECT_FALSE(Client(gate(), "bob").ok()) << "disabled";
+  const std::string database = Client(gate(), "alice", password, "dbname=shop").error();
+  EXPECT_NE(database.find("database \"shop\" does not exist"), std::string::npos) << database;
+}
+
+TEST(Gate, SimpleQueries) {
+  Client alice(gate());
+  EXPECT_EQ(alice.value(""), "ERROR ?");  // PGRES_EMPTY_QUERY
+  EXPECT_EQ(alice.value("select 1; select 2"), "2");
+  EXPECT_EQ(alice.value("select note from shop.orders where id = 42"), "order 42");
+  EXPECT_EQ(alice.value("select 1 +"), "ERROR 42601");
+  EXPECT_EQ(alice.value("select nothing from shop.orders"), "ERROR 42703");
+  EXPECT_EQ(alice.value("select 1 from shop.nothing"), "ERROR 42P01");
+  EXPECT_EQ(alice.value("select version()"), "PostgreSQL 15.0 (Minato)");
+  EXPECT_EQ(alice.value("show server_version"), "15.0 (Minato)");
+  EXPECT_EQ(alice.value("set statement_timeout = '2s'"), "SET");
+  EXPECT_EQ(alice.value("show statement_timeout"), "2s");
+  EXPECT_EQ(alice.value("set nonsense = 1"), "ERROR 42704");
+  EXPECT_EQ(alice.value("insert into shop.orders values (1)"), "ERROR 42501");
+  EXPECT_EQ(alice.value("select 1"), "1");
+}
+
+TEST(Gate, TransactionBlocks) {
+  Client alice(gate());
+  EXPECT_EQ(alice.value("begin"), "BEGIN");
+  const std::string before = alice.value("select count(*) from shop.orders");
+  platform().run("INSERT INTO minato.shop.orders VALUES (1000000, 1, 'later', 1)");
+  EXPECT_EQ(alice.value("select count(*) from shop.orders"), before) << "one snapshot";
+  EXPECT_EQ(Client(gate()).value("select count(*) from shop.orders"),
+            std::to_string(std::stoi(before) + 1));
+  EXPECT_EQ(alice.value("commit"), "COMMIT");
+  EXPECT_EQ(alice.value("select count(*) from shop.orders"), std::to_string(std::stoi(before) + 1));
+  platform().run("DELETE FROM minato.shop.orders WHERE id = 1000000");
+  EXPECT_EQ(alice.value("select count(*) from shop.orders"), before)
+      << "new commits at the next statement";
+
+  EXPECT_EQ(alice.value("begin"), "BEGIN");
+  EXPECT_EQ(alice.value("select 1/"), "ERROR 42601");
+  EXPECT_EQ(alice.value("select 1"), "ERROR 25P02");
+  EXPECT_EQ(alice.value("commit"), "ROLLBACK");
+  EXPECT_EQ(alice.value("select 1"), "1");
+}
+
+TEST(Gate, Parameters) {
+  Client alice(gate());
+  EXPECT_EQ(alice.value("select note from shop.orders where id = $1", {"7"}), "order 7");
+  EXPECT_EQ(alice.value("select $1", {"text"}), "text");
+  EXPECT_EQ(alice.value("select $1 + 1", {"41"}, {23}), "42");
+  EXPECT_EQ(alice.value("select $2 || $1", {"b", "a"}, {25, 25}), "ab");
+  EXPECT_EQ(alice.value("select $1 * 2", {"1.005"}, {1700}), "2.010");
+  EXPECT_EQ(
+      alice.value("select count(*) from shop.orders where id = any($1)", {"{1,2,3,NULL}"}, {1016}),
+      "3");
+  EXPECT_EQ(alice.value("select list_contains($1, 'b\"c')", {"{a,\"b\\\"c\"}"}, {1009}), "t");
+  EXPECT_EQ(alice.value("select note from shop.orders order by id limit $1", {"1"}), "order 0");
+  EXPECT_EQ(alice.value("select $1 + 1", {"x"}, {23}), "ERROR 22P02");
+  EXPECT_EQ(alice.value("select '$1', $1 -- $1", {"y"}), "$1");
+}
+
+// For trying clients by hand: prints the port and serves until the end of the input.
+TEST(Gate, DISABLED_Serve) {
+  std::cout << "port " << gate().port() << std::endl;
+  std::string line;
+  while (std::getline(std::cin, line)) platform().run(line);
+}
+
+}  // namespace
+}  // namespace minato::gate::testing

@@ -1,0 +1,232 @@
+// Goal: whatever order of changes, commits, losses of memory and compactions, the lake holds the
+// source's rows. Method: random changes through the applier into a real lake; after each commit the
+// engine reads the tables back and they are compared with a naive model. Small limits make every
+// path common: tail and own files, sealing, search by index and by scan. Prints its seed.
+#include "ingest/apply/applier.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <random>
+#include <set>
+
+#include "lake/maintenance.h"
+#include "runtime/testing/private_postgres.h"
+
+namespace minato::ingest {
+namespace {
+
+using Row = std::pair<std::int64_t, std::string>;
+using Model = std::multiset<Row>;
+
+class ApplierTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { postgres_ = new minato::testing::PrivatePostgres(); }
+  static void TearDownTestSuite() {
+    delete postgres_;
+    postgres_ = nullptr;
+  }
+
+  void SetUp() override {
+    char directory[] = "/tmp/minato-applier-XXXXXX";
+    ASSERT_NE(mkdtemp(directory), nullptr);
+    data_ = directory;
+    auto admin = pg::Connection::open(postgres_->conninfo());
+    ASSERT_TRUE(admin);
+    ASSERT_TRUE(admin->script("drop schema if exists ducklake cascade; create schema ducklake"));
+    lake::EngineOptions engine;
+    engine.extension_dir = MINATO_EXTENSION_DIR;
+    auto opened = lake::Engine::open(engine);
+    ASSERT_TRUE(opened) << describe(opened.error());
+    engine_ = std::make_unique<lake::Engine>(std::move(*opened));
+    lake::WriterOptions writer;
+    writer.lake.catalog_conninfo = postgres_->conninfo();
+    writer.lake.data_path = data_;
+    const Status attached = lake::attach_lake(*engine_, writer.lake);
+    ASSERT_TRUE(attached) << describe(attached.error());
+    auto lake = lake::Lake::open(*engine_, writer);
+    ASSERT_TRUE(lake) << describe(lake.error());
+    lake_ = std::move(*lake);
+  }
+  void TearDown() override {
+    lake_.reset();
+    engine_.reset();
+    std::filesystem::remove_all(data_);
+  }
+
+  TableSchemaPtr table(const std::string& name, bool keyed) {
+    auto schema = std::make_shared<TableSchema>();
+    schema->name = {"shop", name};
+    schema->columns = {{"id", {TypeKind::int64}}, {"name", {TypeKind::varchar}}};
+    if (keyed) schema->key = {0};
+    const auto made = lake_->upsert_table(schema->name, schema->columns, {});
+    EXPECT_TRUE(made) << describe(made.error());
+    return schema;
+  }
+
+  Model read(const TableSchemaPtr& schema) {
+    auto session = engine_->connect();
+    EXPECT_TRUE(session);
+    const auto rows = session->query("select id, name from minato." + quote(schema->name));
+    EXPECT_TRUE(rows) << describe(rows.error());
+    Model out;
+    for (std::size_t n = 0; n < rows->size(); ++n)
+      out.emplace(rows->integer(n, 0), rows->text(n, 1));
+    return out;
+  }
+
+  static minato::testing::PrivatePostgres* postgres_;
+  std::string data_;
+  std::unique_ptr<lake::Engine> engine_;
+  std::unique_ptr<lake::Lake> lake_;
+};
+minato::testing::PrivatePostgres* ApplierTest::postgres_ = nullptr;
+
+/// A table of the source: its rows, and changes that it makes.
+class FakeTable {
+ public:
+  FakeTable(TableSchemaPtr schema, std::mt19937& random)
+      : schema_(std::move(schema)), random_(random) {}
+
+  TableChanges changes(std::size_t steps) {
+    TableChanges out(schema_);
+    for (std::size_t step = 0; step < steps; ++step) {
+      const std::uint32_t dice = random_() % 10;
+      if (rows_.empty() || dice < 5) {
+        insert(out);
+      } else if (dice < 8) {
+        update(out);
+      } else {
+        remove(out);
+      }
+    }
+    return out;
+  }
+  const Model& rows() const { return rows_; }
+  const TableSchemaPtr& schema() const { return schema_; }
+
+ private:
+  static void add(TableChanges& out, Op op, const Row& row) {
+    out.rows.columns[0].append(row.first);
+    out.rows.columns[1].append_string(row.second, *out.rows.arena);
+    out.ops.push_back(op);
+  }
+  Row fresh() {
+    const bool keyed = !schema_->key.empty();
+    return {keyed ? next_id_++ : static_cast<std::int64_t>(random_() % 5),
+            std::string(random_() % 20, static_cast<char>('a' + random_() % 3))};
+  }
+  Model::iterator any() {
+    return std::next(rows_.begin(), static_cast<long>(random_() % rows_.size()));
+  }
+  void insert(TableChanges& out) {
+    const Row row = fresh();
+    add(out, Op::insert, row);
+    rows_.insert(row);
+  }
+  void update(TableChanges& out) {
+    const auto found = any();
+    Row after = fresh();
+    if (random_() % 4 != 0) after.first = found->first;
+    add(out, Op::update_before, *found);
+    add(out, Op::update_after, after);
+    rows_.erase(found);
+    rows_.insert(after);
+  }
+  void remove(TableChanges& out) {
+    const auto found = any();
+    add(out, Op::remove, *found);
+    rows_.erase(found);
+  }
+
+  TableSchemaPtr schema_;
+  std::mt19937& random_;
+  Model rows_;
+  std::int64_t next_id_ = 1;
+};
+
+TEST_F(ApplierTest, LakeEqualsSource) {
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  ApplyLimits limits;
+  limits.lane.tail_rows = 40;
+  for (int round = 0; round < 2; ++round) {
+    limits.lane.index_bytes = round % 2 == 0 ? 1 << 30 : 0;  // by index, by scan
+    Lanes lanes;
+    Applier applier(*lake_, lanes, limits);
+    lake::Maintenance maintenance(
+        *lake_, {.small_files_min = 3},
+        [&](const TableName& name, const auto& work) { return lanes.with_lane(name, work); });
+    std::vector<FakeTable> tables;
+    for (int n = 0; n < 3; ++n) {
+      tables.emplace_back(table("t" + std::to_string(round) + std::to_string(n), n != 2), random);
+    }
+    std::map<TableName, std::int64_t> counted;
+    for (int commit = 0; commit < 16; ++commit) {
+      for (std::uint32_t piece = 0; piece <= random() % 3; ++piece) {
+        StreamBatch batch;
+        for (FakeTable& fake : tables) {
+          if (random() % 3 != 0) batch.tables.push_back(fake.changes(random() % 3 == 0 ? 90 : 7));
+        }
+        ASSERT_TRUE(applier.take(batch));
+      }
+      ASSERT_TRUE(applier.lost().empty());
+      const auto done = applier.commit(
+          "test", "", [&](pg::Connection&, std::int64_t, const auto& deltas) -> Status {
+            for (const TableDelta& delta : deltas) counted[delta.table] += delta.rows;
+            return {};
+          });
+      ASSERT_TRUE(done) << describe(done.error());
+      for (const FakeTable& fake : tables) {
+        ASSERT_EQ(read(fake.schema()), fake.rows()) << "commit " << commit << " round " << round;
+        ASSERT_EQ(counted[fake.schema()->name], static_cast<std::int64_t>(fake.rows().size()));
+      }
+      if (random() % 5 == 0) applier.reset(tables[random() % 3].schema()->name);
+      if (random() % 5 == 0) {
+        lake::MaintenanceReport report;
+        const Status compacted = maintenance.compact(report);
+        ASSERT_TRUE(compacted) << describe(compacted.error());
+      }
+    }
+  }
+}
+
+TEST_F(ApplierTest, ContradictionStopsOneTableOnly) {
+  std::mt19937 random(1);
+  Lanes lanes;
+  Applier applier(*lake_, lanes, {});
+  FakeTable good(table("good", true), random);
+  const TableSchemaPtr bad = table("bad", true);
+  StreamBatch batch;
+  batch.tables.push_back(good.changes(50));
+  TableChanges missing(bad);
+  missing.rows.columns[0].append(std::int64_t{7});
+  missing.rows.columns[1].append_null();
+  missing.ops.push_back(Op::remove);
+  batch.tables.push_back(std::move(missing));
+  ASSERT_TRUE(applier.take(batch));
+  EXPECT_TRUE(applier.lost().contains(bad->name));
+  ASSERT_TRUE(applier.commit("test", "", [](auto&&...) { return Status{}; }));
+  EXPECT_EQ(read(good.schema()), good.rows());
+}
+
+TEST_F(ApplierTest, WhatIsNotCommittedIsNotThere) {
+  std::mt19937 random(2);
+  Lanes lanes;
+  Applier applier(*lake_, lanes, {});
+  FakeTable fake(table("t", true), random);
+  const Model before = fake.rows();
+  StreamBatch batch;
+  batch.tables.push_back(fake.changes(500));
+  ASSERT_TRUE(applier.take(batch));
+  const auto failed =
+      applier.commit("test", "", [](auto&&...) { return Status(fail(Code::unavailable, "no")); });
+  ASSERT_FALSE(failed);
+  applier.abandon();
+  EXPECT_EQ(read(fake.schema()), before);
+}
+
+}  // namespace
+}  // namespace minato::ingest

@@ -1,0 +1,220 @@
+// Maintenance: contents stay equal, the lake gets small, and nothing is removed that somebody may
+// still need.
+#include "lake/maintenance.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/failpoint.h"
+#include "lake/tests/fixture.h"
+
+namespace minato::lake {
+namespace {
+
+using std::chrono::seconds;
+
+class MaintenanceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Session session = shared.session();
+    ASSERT_TRUE(session.query("CREATE SCHEMA minato.shop"));
+    ASSERT_TRUE(session.query("CREATE TABLE minato.shop.t (id BIGINT, note VARCHAR)"));
+    table = **shared.lake->find_table({"shop", "t"});
+    options.retention = seconds(0);
+    options.file_guard = seconds(0);
+  }
+  void TearDown() override { set_failpoints(""); }
+
+  void insert(int from, int to) {
+    Session session = shared.session();
+    const auto done =
+        session.query("INSERT INTO minato.shop.t (id, note) SELECT i, 'n' || i FROM range(" +
+                      std::to_string(from) + ", " + std::to_string(to) + ") t(i)");
+    ASSERT_TRUE(done) << describe(done.error());
+  }
+  std::string ask(const std::string& sql) {
+    Session session = shared.session();
+    const auto rows = session.query(sql);
+    if (!rows) return describe(rows.error());
+    std::string out;
+    for (std::size_t column = 0; column < rows->columns().size(); ++column) {
+      out += (column > 0 ? "," : "") + rows->text(0, column);
+    }
+    return out;
+  }
+  std::string contents() {
+    return ask(
+        "SELECT count(*), sum(id), count(DISTINCT note), bool_and(note = 'n' || id) FROM "
+        "minato.shop.t");
+  }
+  std::size_t files_on_disk() {
+    std::size_t count = 0;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(shared.options.lake.data_path)) {
+      count += entry.is_regular_file() ? 1 : 0;
+    }
+    return count;
+  }
+  std::int64_t count(const std::string& what) {
+    auto connection = shared.connect();
+    return connection.query("select count(*) from ducklake.ducklake_" + what)->integer(0, 0);
+  }
+  Maintenance maintenance() {
+    return Maintenance(*shared.lake, options,
+                       [this](const TableName&, const std::function<Status()>& work) {
+                         ++lanes;
+                         return work();
+                       });
+  }
+
+  testing::PrivateLake shared;
+  LakeTable table;
+  MaintenanceOptions options;
+  int lanes = 0;
+};
+
+TEST_F(MaintenanceTest, CompactsExpiresAndCleans) {
+  for (int n = 0; n < 20; ++n) insert(n * 100, n * 100 + 100);
+  Session session = shared.session();
+  ASSERT_TRUE(session.query("DELETE FROM minato.shop.t WHERE id % 7 = 0"));
+  ASSERT_TRUE(session.query("ALTER TABLE minato.shop.t ADD COLUMN extra INTEGER"));
+  insert(5000, 5000);
+  const std::string before = contents();
+  auto work = maintenance();
+  auto report = work.run();
+  ASSERT_TRUE(report) << describe(report.error());
+  EXPECT_EQ(report->tables_compacted, 1U);
+  EXPECT_EQ(report->files_in, 20U);
+  EXPECT_GE(lanes, 1);
+  EXPECT_EQ(contents(), before);
+  EXPECT_EQ(shared.lake->live_files(table.table_id)->size(), 1U);
+  EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t WHERE extra IS NULL"),
+            before.substr(0, before.find(',')));
+  report = work.run();  // what the compaction ended
+  ASSERT_TRUE(report) << describe(report.error());
+  EXPECT_EQ(contents(), before);
+  EXPECT_EQ(files_on_disk(), 1U);
+  EXPECT_EQ(count("snapshot"), 1);
+  EXPECT_EQ(count("snapshot_changes"), 1);
+  EXPECT_EQ(count("data_file"), 1);
+  EXPECT_EQ(count("delete_file"), 0);
+  EXPECT_EQ(count("file_column_stats"), 3);
+  EXPECT_EQ(count("files_scheduled_for_deletion"), 0);
+  insert(9000, 9010);
+  EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t WHERE id >= 9000"), "10");
+}
+
+TEST_F(MaintenanceTest, AFileWhoseRowsAreAllDeletedEnds) {
+  insert(0, 10);
+  ASSERT_TRUE(shared.session().query("DELETE FROM minato.shop.t WHERE id < 9"));
+  auto work = maintenance();
+  ASSERT_TRUE(work.run());
+  EXPECT_EQ(ask("SELECT count(*), sum(id) FROM minato.shop.t"), "1,9");
+}
+
+TEST_F(MaintenanceTest, AReadersSnapshotStaysReadable) {
+  insert(0, 100);
+  Session reader = shared.session();
+  ASSERT_TRUE(reader.query("BEGIN"));
+  ASSERT_EQ(reader.query("SELECT count(*) FROM minato.shop.t")->text(0, 0), "100");
+  for (int n = 1; n < 10; ++n) insert(n * 100, n * 100 + 100);
+  ASSERT_TRUE(shared.session().query("DELETE FROM minato.shop.t WHERE id < 50"));
+  options.file_guard = seconds(3600);
+  auto work = maintenance();
+  for (int n = 0; n < 2; ++n) ASSERT_TRUE(work.run());
+  EXPECT_EQ(reader.query("SELECT sum(id) FROM minato.shop.t")->text(0, 0), "4950");
+  ASSERT_TRUE(reader.query("COMMIT"));
+  EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t"), "950");
+}
+
+TEST_F(MaintenanceTest, AHeldSnapshotDoesNotExpire) {
+  insert(0, 10);
+  const std::int64_t held = *shared.lake->newest_snapshot();
+  insert(10, 20);
+  insert(20, 30);
+  options.oldest_reader = [&]() -> Result<std::optional<std::int64_t>> { return held; };
+  auto work = maintenance();
+  ASSERT_TRUE(work.run());
+  EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t AT (VERSION => " + std::to_string(held) + ")"),
+            "10");
+}
+
+TEST_F(MaintenanceTest, AnOpenWritesFileIsNoOrphan) {
+  auto schema = std::make_shared<TableSchema>();
+  schema->columns = {table.columns[0].column, table.columns[1].column};
+  RowBatch batch(schema);
+  batch.columns[0].append<std::int64_t>(1);
+  batch.columns[1].append_string("n1", *batch.arena);
+  auto file = shared.lake->write_rows(table, batch, {});
+  ASSERT_TRUE(file);
+  const std::string orphan = table.path + "minato-orphan.parquet";
+  std::filesystem::copy_file(file->path, orphan);
+  const std::string young = table.path + "minato-young.parquet";
+  std::filesystem::copy_file(file->path, young);
+  options.file_guard = seconds(3600);
+  for (const std::string& path : {file->path, orphan}) {
+    std::filesystem::last_write_time(path,
+                                     std::filesystem::file_time_type::clock::now() - seconds(7200));
+  }
+  auto work = maintenance();
+  auto report = work.run();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->orphans_removed, 1U);
+  EXPECT_FALSE(std::filesystem::exists(orphan));
+  EXPECT_TRUE(std::filesystem::exists(young));
+  CommitRequest request;
+  request.tables.resize(1);
+  request.tables[0].table_id = table.table_id;
+  request.tables[0].add.push_back(*file);
+  ASSERT_TRUE(shared.lake->commit(request));
+  EXPECT_EQ(contents(), "1,1,1,true");
+}
+
+TEST_F(MaintenanceTest, ACommitWhoseFileIsGoneFails) {
+  auto schema = std::make_shared<TableSchema>();
+  schema->columns = {table.columns[0].column, table.columns[1].column};
+  RowBatch batch(schema);
+  batch.columns[0].append<std::int64_t>(1);
+  batch.columns[1].append_string("n1", *batch.arena);
+  auto file = shared.lake->write_rows(table, batch, {});
+  std::filesystem::remove(file->path);
+  CommitRequest request;
+  request.tables.resize(1);
+  request.tables[0].table_id = table.table_id;
+  request.tables[0].add.push_back(*file);
+  EXPECT_EQ(shared.lake->commit(request).error().code, Code::unavailable);
+  EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t"), "0");
+}
+
+TEST_F(MaintenanceTest, ACompactionThatComesSecondGivesUp) {
+  for (int n = 0; n < 10; ++n) insert(n * 100, n * 100 + 100);
+  auto compaction = Maintenance(*shared.lake, options, [this](const TableName&, const auto& work) {
+    // The administrator's DELETE between choosing and committing is not possible here, so it comes
+    // before the commit through the failpoint's place: a writer without a lane, in another session.
+    return work();
+  });
+  MaintenanceReport report;
+  Session session = shared.session();
+  ASSERT_TRUE(session.query("BEGIN"));
+  ASSERT_TRUE(session.query("DELETE FROM minato.shop.t WHERE id = 5"));
+  ASSERT_TRUE(compaction.compact(report));
+  const auto late = session.query("COMMIT");
+  EXPECT_FALSE(late) << "the delete refers to a file that ended: it must not be lost silently";
+  EXPECT_EQ(contents(), "1000,499500,1000,true");
+}
+
+TEST_F(MaintenanceTest, DroppedTablesLeaveNothing) {
+  insert(0, 10);
+  ASSERT_TRUE(shared.lake->drop_table({"shop", "t"}));
+  auto work = maintenance();
+  for (int n = 0; n < 2; ++n) ASSERT_TRUE(work.run());
+  EXPECT_EQ(count("table"), 0);
+  EXPECT_EQ(count("column"), 0);
+  EXPECT_EQ(count("table_stats"), 0);
+  EXPECT_EQ(files_on_disk(), 0U);
+}
+
+}  // namespace
+}  // namespace minato::lake

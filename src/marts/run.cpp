@@ -1,0 +1,157 @@
+#include "marts/run.h"
+
+#include "base/failpoint.h"
+#include "lake/publish.h"
+#include "marts/definition.h"
+#include "marts/watchdog.h"
+#include "state/jobs.h"
+
+namespace minato::marts {
+namespace {
+
+constexpr std::size_t error_bytes_max = 2000;
+
+SystemTime now() {
+  return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+/// Ends the reading transaction whatever happens.
+class Reading {
+ public:
+  explicit Reading(lake::Session& session) : session_(session) {}
+  ~Reading() { (void)session_.run("ROLLBACK"); }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+ private:
+  lake::Session& session_;
+};
+
+/// Files that were written but not committed.
+class Written {
+ public:
+  Written(lake::Lake& lake, const std::vector<lake::DataFile>& files) : lake_(lake) {
+    for (const lake::DataFile& file : files) paths_.push_back(file.path);
+  }
+  ~Written() { lake_.discard(paths_); }
+  Written(const Written&) = delete;
+  Written& operator=(const Written&) = delete;
+  void keep() { paths_.clear(); }
+
+ private:
+  lake::Lake& lake_;
+  std::vector<std::string> paths_;
+};
+
+}  // namespace
+
+TableName next_table(const TableName& mart) { return {mart.schema, mart.name + next_suffix}; }
+
+std::string error_text(const Error& error) {
+  const bool about_sql = error.code == Code::invalid || error.code == Code::not_found ||
+                         error.code == Code::unsupported || error.code == Code::exhausted;
+  std::string out = about_sql && !error.detail.empty() ? error.detail : error.message;
+  if (out.size() > error_bytes_max) {
+    out.resize(error_bytes_max);
+    // Not in the middle of a character.
+    while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0) == 0x80) out.pop_back();
+    if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xC0) out.pop_back();
+    out += "…";
+  }
+  return out;
+}
+
+Status Run::execute(const std::stop_token& stop) {
+  record_.started_at = now();
+  TRY_ASSIGN(const std::optional<state::MartDefinition> mart,
+             state::mart_definition(db_, record_.job.table));
+  if (!mart) return fail(Code::conflict, "The mart was removed before it ran.");
+  record_.hash = mart->hash;
+  Watchdog watchdog(session_, limits_.timeout, limits_.grace, stop);
+  const Status status = refresh(*mart);
+  if (status) return {};
+  switch (watchdog.verdict()) {
+    case Watchdog::Verdict::stopped: return fail(Code::cancelled, "The worker stops.");
+    case Watchdog::Verdict::timeout:
+      return fail(Code::deadline, "It took longer than " +
+                                      std::to_string(limits_.timeout.count() / 60) +
+                                      " minutes and was ended. Make it smaller: fewer columns, an "
+                                      "earlier filter, or an intermediate mart.");
+    case Watchdog::Verdict::fine: break;
+  }
+  return status;
+}
+
+Status Run::refresh(const state::MartDefinition& mart) {
+  TRY(open_snapshot(mart.name));
+  const Reading reading(session_);
+  TRY(state::note_snapshot(db_, record_.job, record_.snapshot_read));
+  TRY(failpoint("mart.before_describe"));
+  TRY_ASSIGN(const lake::Prepared described, session_.prepare(mart.sql));
+  if (described.kind() != lake::StatementKind::select) {
+    return fail(Code::invalid, "A mart is one SELECT.");
+  }
+  TRY_ASSIGN(const MartColumns columns, mart_columns(described.columns()));
+  TRY_ASSIGN(const lake::LakeTable table, prepare_table(mart.name, columns));
+  const Status status = fill(table, converted(columns, mart.sql));
+  if (!status && table.name != mart.name) (void)lake_.drop_table(table.name);
+  return status;
+}
+
+Status Run::fill(const lake::LakeTable& table, const std::string& select) {
+  TRY(failpoint("mart.before_write"));
+  TRY_ASSIGN(std::vector<lake::DataFile> files, lake_.write_query(table, session_, select));
+  TRY(failpoint("mart.after_write"));
+  return commit(table, std::move(files));
+}
+
+Status Run::open_snapshot(const TableName& mart) {
+  // Names without a schema are tables of the mart's own folder; before its first mart is built
+  // there are none.
+  if (!session_.run("USE minato." + quote_identifier(mart.schema))) TRY(session_.run("USE minato"));
+  TRY(session_.run("BEGIN TRANSACTION READ ONLY"));
+  const Result<lake::Rows> rows = session_.query("SELECT id FROM minato.current_snapshot()");
+  if (!rows) {
+    (void)session_.run("ROLLBACK");
+    return fail(rows.error());
+  }
+  record_.snapshot_read = rows->integer(0, 0);
+  return {};
+}
+
+Result<lake::LakeTable> Run::prepare_table(const TableName& name, const MartColumns& columns) {
+  TRY_ASSIGN(const std::optional<lake::LakeTable> known, lake_.find_table(name));
+  if (known && same_columns(*known, columns)) return *known;
+  TRY(failpoint("mart.before_create"));
+  TRY_ASSIGN(lake::LakeTable made, lake_.recreate_table(next_table(name), columns.columns));
+  TRY(failpoint("mart.after_create"));
+  return made;
+}
+
+Status Run::commit(const lake::LakeTable& table, std::vector<lake::DataFile> files) {
+  record_.table_id = table.table_id;
+  record_.rows = 0;
+  for (const lake::DataFile& file : files) {
+    record_.rows += static_cast<std::int64_t>(file.record_count);
+  }
+  Written written(lake_, files);
+  lake::CommitRequest request;
+  lake::TableCommit& change = request.tables.emplace_back();
+  change.table_id = table.table_id;
+  change.add = std::move(files);
+  change.replace_all = true;
+  request.message = "mart " + display(record_.job.table);
+  request.with = [&](pg::Connection& connection, std::int64_t snapshot) -> Status {
+    const TableName& mart = record_.job.table;
+    if (table.name != mart) TRY(lake::publish_table(connection, snapshot, table, mart));
+    TRY(failpoint("mart.in_commit"));
+    return state::mart_succeeded(connection, record_, snapshot);
+  };
+  Result<lake::Committed> committed = lake_.commit(request);
+  // In doubt: the files may be named by a snapshot. Clean-up removes them later if not.
+  if (committed || committed.error().code == Code::in_doubt) written.keep();
+  if (!committed) return fail(std::move(committed).error());
+  return failpoint("mart.after_commit");
+}
+
+}  // namespace minato::marts

@@ -1,0 +1,267 @@
+#include "runtime/postgres_cluster.h"
+
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "runtime/child.h"
+
+namespace minato::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kOldestMajor = 14;
+constexpr int kNewestMajor = 30;
+
+struct ServerUser {
+  std::string name;
+  uid_t uid;
+  gid_t gid;
+};
+
+// PostgreSQL refuses to run as root; nothing when we are not root.
+std::optional<ServerUser> server_user() {
+  if (geteuid() != 0) return std::nullopt;
+  for (const char* name : {"postgres", "nobody"}) {
+    if (const passwd* entry = getpwnam(name)) return ServerUser{name, entry->pw_uid, entry->pw_gid};
+  }
+  return ServerUser{"65534", 65534, 65534};
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+// The directories that hold PostgreSQL's programs, newest major version first.
+std::vector<std::pair<int, fs::path>> installations() {
+  std::vector<std::pair<int, fs::path>> found;
+  for (int major = kNewestMajor; major >= kOldestMajor; --major) {
+    for (const std::string& base : {std::string("/usr/lib/postgresql/"), std::string("/usr/pgsql-")}) {
+      const fs::path bin = base + std::to_string(major) + "/bin";
+      if (fs::exists(bin / "initdb")) found.emplace_back(major, bin);
+    }
+  }
+  return found;
+}
+
+// Settings of ours: small, safe (fsync stays on), given on the command line so that no file can undo them.
+std::vector<std::string> settings(const ClusterOptions& options) {
+  std::vector<std::string> out;
+  for (const std::string& setting :
+       {std::string("listen_addresses="), "unix_socket_directories=" + options.socket_dir.string(),
+        std::string("unix_socket_permissions=0777"), std::string("max_connections=100"),
+        std::string("shared_buffers=32MB"), std::string("work_mem=4MB"),
+        std::string("maintenance_work_mem=32MB"), std::string("wal_level=minimal"),
+        std::string("max_wal_senders=0"), std::string("max_wal_size=256MB"),
+        std::string("checkpoint_timeout=10min"), std::string("wal_compression=on"),
+        std::string("autovacuum_max_workers=2"), std::string("autovacuum_naptime=20s"),
+        std::string("max_parallel_workers_per_gather=0"), std::string("jit=off"),
+        std::string("huge_pages=off"), std::string("log_min_messages=warning"),
+        std::string("log_min_error_statement=panic"), std::string("log_checkpoints=off"),
+        std::string("log_line_prefix=%m [%p] %u "), std::string("log_timezone=UTC"),
+        std::string("logging_collector=off"), std::string("cluster_name=minato")}) {
+    out.push_back("-c");
+    out.push_back(setting);
+  }
+  return out;
+}
+
+Status refuse(const fs::path& path, const char* what) {
+  return fail(Code::unavailable, path.string() + ": " + what, strerror(errno));
+}
+
+Status own(const fs::path& path, const std::optional<ServerUser>& user, mode_t mode) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail(Code::unavailable, path.string() + " cannot be made.", error.message());
+  if (user && chown(path.c_str(), user->uid, user->gid) != 0) {
+    return refuse(path, "cannot be given to PostgreSQL's user.");
+  }
+  if (chmod(path.c_str(), mode) != 0) return refuse(path, "its permissions cannot be set.");
+  return {};
+}
+
+}  // namespace
+
+std::string conninfo_item(std::string_view keyword, std::string_view value) {
+  std::string out(keyword);
+  out += "='";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "' ";
+}
+
+bool PostgresCluster::initialised() const {
+  // PG_VERSION is among the first files of initdb; global/pg_control with a start of ours marks a complete one.
+  return fs::exists(options_.data_dir / "minato.initialised");
+}
+
+std::string PostgresCluster::conninfo(const std::string& user, const std::string& password,
+                                      const std::string& database) const {
+  return conninfo_item("host", options_.socket_dir.string()) + conninfo_item("port", "5432") +
+         conninfo_item("dbname", database) + conninfo_item("user", user) +
+         conninfo_item("password", password) + "connect_timeout='5'";
+}
+
+Result<std::string> PostgresCluster::program(const std::string& name) const {
+  const auto found = installations();
+  if (found.empty()) {
+    return fail(Code::unavailable,
+                "PostgreSQL 14 or newer is not installed. Install it (Debian: apt install postgresql-15), "
+                "or name a server of your own in minato.toml: [lake] catalog = \"postgres://…\".");
+  }
+  const std::string version = first_line(options_.data_dir / "PG_VERSION");
+  if (version.empty() || !initialised()) return (found.front().second / name).string();
+  for (const auto& [major, bin] : found) {
+    if (std::to_string(major) == version) return (bin / name).string();
+  }
+  return fail(Code::unavailable, options_.data_dir.string() + " was made by PostgreSQL " + version +
+                                     ", which is not installed any more. Install postgresql-" + version +
+                                     ", or move the data with pg_upgrade.");
+}
+
+Result<std::vector<std::string>> PostgresCluster::as_server_user(std::vector<std::string> argv) const {
+  const auto user = server_user();
+  if (!user) return argv;
+  std::vector<std::string> out = {"setpriv",        "--reuid=" + std::to_string(user->uid),
+                                  "--regid=" + std::to_string(user->gid), "--clear-groups",
+                                  "--no-new-privs", "--pdeathsig=INT"};
+  // A platform below a directory that only root may enter (/root, mktemp -d): the server gets the one capability
+  // to pass through directories; what it may write does not change.
+  std::vector<std::string> probe = out;
+  probe.insert(probe.end(), {"test", "-x", options_.data_dir.string()});
+  TRY_ASSIGN(const Finished reachable, run({.argv = probe}, seconds(10)));
+  if (reachable.exit_code == 127) {
+    return fail(Code::unavailable, "setpriv is missing. Install it (Debian: apt install util-linux).");
+  }
+  if (reachable.exit_code != 0) {
+    out.insert(out.end(), {"--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search",
+                           "--bounding-set=-all,+dac_read_search"});
+  }
+  out.insert(out.end(), argv.begin(), argv.end());
+  return out;
+}
+
+Status PostgresCluster::make_directories() const {
+  const auto user = server_user();
+  TRY(own(options_.data_dir, user, 0700));
+  TRY(own(options_.socket_dir, user, 0711));
+  std::error_code error;
+  fs::create_directories(options_.log_file.parent_path(), error);
+  if (fs::exists(options_.log_file, error) && fs::file_size(options_.log_file, error) > 10'000'000) {
+    fs::rename(options_.log_file, options_.log_file.string() + ".1", error);
+  }
+  return {};
+}
+
+Status PostgresCluster::prepare() {
+  TRY(make_directories());
+  if (initialised()) return {};
+  TRY_ASSIGN(const std::string initdb, program("initdb"));
+  // What a killed first start left is of no use: initdb wants an empty directory.
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(options_.data_dir, error)) fs::remove_all(entry.path(), error);
+  const auto user = server_user();
+  const fs::path password_file = options_.socket_dir / "initdb.password";
+  {
+    const int fd = open(password_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return refuse(password_file, "cannot be written.");
+    const std::string text = options_.superuser_password + "\n";
+    const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    const bool given = !user || fchown(fd, user->uid, user->gid) == 0;
+    close(fd);
+    if (!written || !given) return refuse(password_file, "cannot be written.");
+  }
+  TRY_ASSIGN(auto argv, as_server_user({initdb, "-D", options_.data_dir.string(), "-U", options_.superuser,
+                                        "--auth=scram-sha-256", "--pwfile=" + password_file.string(),
+                                        "--encoding=UTF8", "--locale=C.UTF-8"}));
+  auto finished = run({.argv = argv}, seconds(120));
+  fs::remove(password_file, error);
+  if (!finished) return fail(std::move(finished).error());
+  if (finished->exit_code != 0) {
+    return fail(Code::unavailable, "initdb could not make " + options_.data_dir.string() + ".", finished->output);
+  }
+  std::ofstream(options_.data_dir / "minato.initialised") << "initdb ended well\n";
+  return {};
+}
+
+Status PostgresCluster::end_left_behind() const {
+  const std::string line = first_line(options_.data_dir / "postmaster.pid");
+  pid_t pid = 0;
+  std::from_chars(line.data(), line.data() + line.size(), pid);
+  if (pid <= 1) return {};
+  const std::string command = first_line("/proc/" + std::to_string(pid) + "/cmdline");
+  const bool ours = command.find(options_.data_dir.string()) != std::string::npos;
+  if (!ours || kill(pid, 0) != 0) return {};
+  log::warn("a PostgreSQL of an earlier run is still there; ending it", {{"pid", pid}});
+  kill(pid, SIGINT);
+  for (int tick = 0; tick < 2000; ++tick) {
+    if (kill(pid, 0) != 0 && errno == ESRCH) return {};
+    if (tick == 1000) kill(pid, SIGQUIT);
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return fail(Code::unavailable, "PostgreSQL (pid " + std::to_string(pid) + ") of an earlier run does not end.");
+}
+
+Result<pid_t> PostgresCluster::launch() {
+  CHECK(initialised());
+  TRY(end_left_behind());
+  TRY_ASSIGN(const std::string postgres, program("postgres"));
+  std::vector<std::string> argv = {postgres, "-D", options_.data_dir.string()};
+  const auto set = settings(options_);
+  argv.insert(argv.end(), set.begin(), set.end());
+  TRY_ASSIGN(argv, as_server_user(std::move(argv)));
+  const int log_fd = open(options_.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log_fd < 0) return fail(Code::unavailable, options_.log_file.string() + " cannot be written.", strerror(errno));
+  auto pid = spawn({.argv = argv, .death_signal = SIGINT, .output_fd = log_fd});
+  close(log_fd);
+  return pid;
+}
+
+Status PostgresCluster::wait_ready(pid_t pid, milliseconds limit) const {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const std::string text = conninfo(options_.superuser, "", "postgres");
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (PQping(text.c_str()) == PQPING_OK) return {};
+    siginfo_t info{};  // WNOWAIT: whoever supervises the process still gets to see its end
+    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
+      return fail(Code::unavailable, "PostgreSQL ended while starting. Its log: " + options_.log_file.string(),
+                  log_tail());
+    }
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return fail(Code::deadline, "PostgreSQL does not get ready. Its log: " + options_.log_file.string(), log_tail());
+}
+
+std::string PostgresCluster::log_tail() const {
+  std::ifstream in(options_.log_file, std::ios::binary);
+  std::stringstream all;
+  all << in.rdbuf();
+  const std::string text = all.str();
+  return text.substr(text.size() - std::min<std::size_t>(text.size(), 1000));
+}
+
+}  // namespace minato::runtime
