@@ -15,6 +15,11 @@ SystemTime now() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
+std::string in_words(std::chrono::seconds time) {
+  if (time < std::chrono::minutes(2)) return std::to_string(time.count()) + " s";
+  return std::to_string(time.count() / 60) + " minutes";
+}
+
 /// Ends the reading transaction whatever happens.
 class Reading {
  public:
@@ -73,10 +78,9 @@ Status Run::execute(const std::stop_token& stop) {
   switch (watchdog.verdict()) {
     case Watchdog::Verdict::stopped: return fail(Code::cancelled, "The worker stops.");
     case Watchdog::Verdict::timeout:
-      return fail(Code::deadline, "It took longer than " +
-                                      std::to_string(limits_.timeout.count() / 60) +
-                                      " minutes and was ended. Make it smaller: fewer columns, an "
-                                      "earlier filter, or an intermediate mart.");
+      return fail(Code::deadline, "It took longer than " + in_words(limits_.timeout) +
+                                      " and was ended. Make it smaller: fewer columns, an earlier "
+                                      "filter, or an intermediate mart.");
     case Watchdog::Verdict::fine: break;
   }
   return status;

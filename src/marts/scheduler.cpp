@@ -5,6 +5,7 @@
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/check.h"
@@ -170,6 +171,7 @@ class Scheduler::Impl {
     TRY_ASSIGN(const std::vector<state::MartProgress> marts, state::mart_progress(db));
     TRY(follow_failures(db, marts));
     board_->progress(marts, true);
+    dropping_.clear();
     return {};
   }
 
@@ -216,7 +218,7 @@ class Scheduler::Impl {
     if (!definitions.empty() || !gone.empty()) TRY(load(db));
     std::vector<state::NewJob> drops;
     for (const TableName& name : board_->to_drop(wall_clock() - options_.drop_after)) {
-      drops.push_back({state::JobKind::drop, name, 0});
+      if (dropping_.insert(name).second) drops.push_back({state::JobKind::drop, name, 0});
     }
     return state::enqueue(db, drops);
   }
@@ -281,6 +283,7 @@ class Scheduler::Impl {
   Lineage lineage_;
   std::atomic<int> refresh_seconds_;
   std::optional<Board> board_;
+  std::set<TableName> dropping_;  // asked for since the records were read
   bool folder_error_ = false;
   std::condition_variable_any sleep_;
   std::jthread thread_;

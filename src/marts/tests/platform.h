@@ -32,6 +32,24 @@ class Platform {
   Platform(const Platform&) = delete;
   Platform& operator=(const Platform&) = delete;
 
+  /// One for all tests of the program: to open and close an engine and a server takes seconds.
+  static Platform& shared() {
+    static Platform instance;
+    return instance;
+  }
+  /// Nothing in the lake, no records, no files.
+  void reset() {
+    std::filesystem::remove_all(root / "marts");
+    std::filesystem::create_directories(root / "marts");
+    const auto tables = store.lake->tables();
+    for (const lake::LakeTable& table : *tables) {
+      CHECK(store.lake->drop_table(table.name).has_value());
+    }
+    CHECK(db.script("truncate minato.source, minato.lake_table, minato.mart, minato.job, "
+                    "minato.mart_run, minato.incident cascade")
+              .has_value());
+  }
+
   void write(const std::string& file, const std::string& text) {
     std::filesystem::create_directories((root / file).parent_path());
     // As editors do: a reader sees the old file or the new one.
@@ -45,12 +63,17 @@ class Platform {
     run("CREATE TABLE minato." + quote(table) + "(" + columns + ")");
     CHECK(state::put_lake_table(db, table, "test", 1, state::TableState::streaming).has_value());
   }
-  /// Changes the table by SQL, as a commit of capture; returns its snapshot.
+  /// Changes tables by SQL, as a commit of capture; returns its snapshot.
   std::int64_t change(const TableName& table, const std::string& sql) {
     run(sql);
+    return arrived({table});
+  }
+  std::int64_t arrived(const std::vector<TableName>& tables) {
     const std::int64_t snapshot = store.lake->newest_snapshot().value();
+    std::vector<state::Arrival> arrivals;
+    for (const TableName& table : tables) arrivals.push_back({table, 0, false, {}});
     const Status status = pg::transaction(db, [&](pg::Connection& c) -> Status {
-      TRY(state::arrive(c, snapshot, {{table, 0, false, {}}}));
+      TRY(state::arrive(c, snapshot, arrivals));
       TRY(c.query("select pg_notify('minato_commit', '" + std::to_string(snapshot) + "')"));
       return {};
     });

@@ -22,6 +22,7 @@ class MartsTest : public ::testing::Test {
     worker->start();
     scheduler->start();
   }
+  void SetUp() override { platform.reset(); }
   void TearDown() override {
     scheduler.reset();
     worker.reset();
@@ -30,7 +31,7 @@ class MartsTest : public ::testing::Test {
     const auto mart = platform.mart(name);
     return mart ? mart->why : "(unknown)";
   }
-  testing::Platform platform;
+  testing::Platform& platform = testing::Platform::shared();
   std::optional<Worker> worker;
   std::optional<Scheduler> scheduler;
 };
