@@ -101,7 +101,7 @@ Result<Committed> Lake::commit(const CommitRequest& request) {
   const std::vector<std::string> files = new_files(request);
   // Opens each of them: a file that somebody removed is noticed here, before the catalogue names
   // it.
-  if (impl_->on_disk()) TRY(sync_files(files));
+  if (impl_->on_disk()) TRY(sync_files(impl_->data_path, files));
   const std::string token = make_token();
   for (int tries = 1;; ++tries) {
     TRY(failpoint("lake.before_begin"));

@@ -90,7 +90,8 @@ std::string int_array(const std::vector<std::int64_t>& values);
 /// '{"a",NULL}'
 std::string text_array(const std::vector<std::optional<std::string>>& values);
 
-/// Waits until what was written to these files is on disk, with their directory entries.
-Status sync_files(const std::vector<std::string>& paths);
+/// Waits until what was written below `directory` is on disk. Error{unavailable} when one of
+/// `paths` is gone.
+Status sync_files(const std::string& directory, const std::vector<std::string>& paths);
 
 }  // namespace minato::lake

@@ -1,5 +1,6 @@
-// Goal: compaction reads each row a logarithmic number of times, stays within its slice, and leaves good files alone.
-// Method: a table that grows by small files for a long time, with every plan carried out on the list.
+// Goal: compaction reads each row a logarithmic number of times, stays within its slice, and leaves
+// good files alone. Method: a table that grows by small files for a long time, with every plan
+// carried out on the list.
 #include "lake/maintenance_plan.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +15,8 @@ LiveFile file(std::int64_t id, std::uint64_t bytes, std::uint64_t deleted = 0) {
   out.data_file_id = id;
   out.file_size_bytes = bytes;
   out.record_count = bytes / 50 + 1;
-  if (deleted != 0) out.deletes = LiveDeletes{.delete_file_id = id, .path = "d", .delete_count = deleted};
+  if (deleted != 0)
+    out.deletes = LiveDeletes{.delete_file_id = id, .path = "d", .delete_count = deleted};
   return out;
 }
 
@@ -33,7 +35,9 @@ TEST(CompactionPlan, GrowsLogarithmically) {
       std::uint64_t bytes = 0;
       for (const LiveFile& member : plan) {
         bytes += member.file_size_bytes;
-        std::erase_if(files, [&](const LiveFile& other) { return other.data_file_id == member.data_file_id; });
+        std::erase_if(files, [&](const LiveFile& other) {
+          return other.data_file_id == member.data_file_id;
+        });
       }
       ASSERT_LE(bytes, options.slice_bytes + options.target_file_bytes);
       files.push_back(file(++id, bytes));
