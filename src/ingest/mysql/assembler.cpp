@@ -36,13 +36,13 @@ std::string first_word(std::string_view text) {
 }  // namespace
 
 Assembler::Assembler(const SourceOptions& options, LogPosition from, std::optional<Join> cut,
-                     ShapeBook shapes, PieceQueue& queue, IsRowFormat is_row_format)
+                     ShapeBook shapes, PieceQueue& queue, CheckSettings check_settings)
     : options_(options),
       position_(std::move(from)),
       cut_(std::move(cut)),
       shapes_(std::move(shapes)),
       queue_(queue),
-      is_row_format_(std::move(is_row_format)) {
+      check_settings_(std::move(check_settings)) {
   reach_cut();
 }
 
@@ -182,13 +182,7 @@ Status Assembler::on_statement(const wire::QueryEvent& query, const wire::Event&
 }
 
 Status Assembler::on_data_statement(const wire::QueryEvent& query) {
-  TRY_ASSIGN(const bool row_format, is_row_format_());
-  if (!row_format) {
-    return fail(Code::invalid,
-                "The source writes statements instead of rows into its binary log. Set "
-                "binlog_format=ROW there (SET GLOBAL binlog_format='ROW', and in its "
-                "configuration), and reconnect the applications.");
-  }
+  TRY(check_settings_());
   // A session of its own wrote a statement: which tables it changed is not for us to guess.
   log::warn("source_statement_in_log", {{"source", options_.name}, {"database", query.database}});
   for (const TableName& table : shapes_.names()) {
@@ -283,6 +277,13 @@ Status Assembler::on_rows(const wire::Event& event) {
     return {};
   }
   TRY_ASSIGN(const wire::RowsEvent rows, wire::parse_rows(event, format_, storage_));
+  if (!rows.full_image) {
+    TRY(check_settings_());
+    // One session's setting: its rows cannot be applied, so the table is read anew.
+    log::warn("source_partial_rows",
+              {{"source", options_.name}, {"table", display(found->second.schema->name)}});
+    return lose(TableName(found->second.schema->name));
+  }
   StreamBatch& piece = queue_.open();
   if (piece.rows == 0) held_ = 0;  // the consumer took the one before
   TRY_ASSIGN(const std::uint64_t changes,

@@ -15,8 +15,9 @@ namespace minato::ingest::mysql {
 
 class Assembler {
  public:
-  /// True when the source's binlog_format is ROW now; asked when a statement was found in the log.
-  using IsRowFormat = std::function<Result<bool>()>;
+  /// Error when the source's settings are wrong now; asked when the log has what they should
+  /// prevent.
+  using CheckSettings = std::function<Status()>;
 
   /// Tables that were read as of `position`: their shapes there, known to the stream from there on.
   struct Join {
@@ -24,7 +25,7 @@ class Assembler {
     std::vector<TableSchemaPtr> shapes;
   };
   Assembler(const SourceOptions& options, LogPosition from, std::optional<Join> cut,
-            ShapeBook shapes, PieceQueue& queue, IsRowFormat is_row_format);
+            ShapeBook shapes, PieceQueue& queue, CheckSettings check_settings);
 
   /// One event as it came. Error{cancelled} when the queue was closed; other errors are final.
   Status event(wire::Bytes bytes);
@@ -71,7 +72,7 @@ class Assembler {
   std::optional<Join> cut_;
   ShapeBook shapes_;
   PieceQueue& queue_;
-  IsRowFormat is_row_format_;
+  CheckSettings check_settings_;
 
   wire::LogFormat format_;
   bool format_known_ = false;

@@ -85,13 +85,12 @@ Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& sh
   }
   queue_ = std::make_unique<PieceQueue>();
   ShapeBook book(options_.tables, shapes, questions(options_));
-  const auto is_row_format = [options = options_]() -> Result<bool> {
+  const auto check = [options = options_]() -> Status {
     TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    TRY_ASSIGN(const std::string format, connection.value("SELECT @@global.binlog_format"));
-    return format == "ROW";
+    return check_settings(connection);
   };
   assembler_ = std::make_unique<Assembler>(options_, std::move(position), std::move(cut),
-                                           std::move(book), *queue_, is_row_format);
+                                           std::move(book), *queue_, check);
   {
     const std::lock_guard lock(mutex_);
     stopping_ = false;
