@@ -103,7 +103,7 @@ class MariaDb:
         return pymysql.connect(
             unix_socket=str(self.socket),
             user="root",
-            database=database,
+            database=database or "mysql",  # seq_1_to_N needs a current database
             charset="utf8mb4",
             autocommit=autocommit,
             init_command="SET time_zone='+00:00'",
