@@ -18,10 +18,14 @@ DdlStatement parse(std::string_view text, std::uint64_t mode = 0) {
 
 TEST(MysqlDdl, create_table) {
   const auto found = parse(R"(CREATE /* x */ TABLE IF NOT EXISTS `other`.`t``1` (
-    `id` int(11) NOT NULL AUTO_INCREMENT, name varchar(20) CHARACTER SET cp932 DEFAULT 'a,b)' COMMENT 'it''s',
-    m DECIMAL(10,2) UNSIGNED DEFAULT 1.25 CHECK (m > 0), e ENUM('x','y,z') COLLATE utf8mb4_bin NOT NULL,
-    at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP() ON UPDATE CURRENT_TIMESTAMP(), d DOUBLE PRECISION,
-    g INT GENERATED ALWAYS AS (id + 1) VIRTUAL, PRIMARY KEY (`id`, `name`(5)), KEY k (m), UNIQUE (name),
+    `id` int(11) NOT NULL AUTO_INCREMENT,
+  name varchar(20) CHARACTER SET cp932 DEFAULT 'a,b)' COMMENT 'it''s',
+    m DECIMAL(10,2) UNSIGNED DEFAULT 1.25 CHECK (m > 0),
+  e ENUM('x','y,z') COLLATE utf8mb4_bin NOT NULL,
+    at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP() ON UPDATE CURRENT_TIMESTAMP(),
+  d DOUBLE PRECISION,
+    g INT GENERATED ALWAYS AS (id + 1) VIRTUAL, PRIMARY KEY (`id`, `name`(5)), KEY k (m),
+  UNIQUE (name),
     CONSTRAINT fk FOREIGN KEY (m) REFERENCES o (m) ON DELETE CASCADE
     ) ENGINE=InnoDB DEFAULT CHARSET=latin1 COLLATE=latin1_bin COMMENT='(')");
   ASSERT_EQ(found.kind, Kind::create_table);
@@ -55,7 +59,8 @@ TEST(MysqlDdl, alter_table) {
   EXPECT_EQ(found.actions[0].after, "b");
   EXPECT_TRUE(found.actions[2].moved);
   EXPECT_EQ(found.actions[11].table, (TableName{"s", "u"}));
-  EXPECT_EQ(parse("ALTER TABLE t DROP PARTITION p1").actions.at(0).kind, Action::replace_contents);
+  EXPECT_EQ(parse("ALTER TABLE t DROP PARTITION p1").actions.at(0).kind,
+  Action::replace_contents);
   EXPECT_EQ(
       parse("ALTER TABLE t ADD PARTITION (PARTITION p VALUES LESS THAN (5))").actions.at(0).kind,
       Action::harmless);

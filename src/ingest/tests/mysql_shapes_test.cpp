@@ -1,0 +1,209 @@
+// Goal: schema changes of a source are followed by its log alone, or the table is reported lost:
+// never a wrong row. Method: statements on a private MariaDB, all made before the stream starts, so
+// that the source's present shapes do not help.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ingest/tests/mysql_mirror.h"
+
+namespace minato::ingest::mysql {
+namespace {
+
+class MysqlShapes : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!PrivateMariaDb::installed()) GTEST_SKIP() << "no MariaDB is installed";
+  }
+  static PrivateMariaDb& server() {
+    static PrivateMariaDb shared;
+    return shared;
+  }
+  static void fresh_database() {
+    server().run({"DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop"});
+  }
+};
+
+struct DdlCase {
+  const char* name;
+  std::vector<std::string> statements;
+  bool followed;  // without reading the table anew
+};
+class MysqlDdl : public MysqlShapes, public testing::WithParamInterface<DdlCase> {};
+
+/// The lake's part for schema changes, on a mirror: enough to see that rows and shapes agree.
+void take_ddl(Mirror& mirror, const StreamBatch& piece,
+              std::map<TableName, TableSchemaPtr>& shapes) {
+  for (const SchemaChange& change : piece.ddl) {
+    using Kind = SchemaChange::Kind;
+    auto& rows = mirror.tables[change.table];
+    if (change.kind == Kind::truncate_table || change.kind == Kind::drop_table) rows.clear();
+    if (change.kind == Kind::drop_table) shapes.erase(change.table);
+    if (change.kind == Kind::rename_table) {
+      mirror.tables[change.new_name] = std::exchange(rows, {});
+      auto moved = std::make_shared<TableSchema>(*shapes.at(change.table));
+      moved->name = change.new_name;
+      shapes.erase(change.table);
+      shapes[change.new_name] = moved;
+    }
+    if (change.kind != Kind::upsert_table) continue;
+    const TableSchemaPtr before = shapes[change.table];
+    shapes[change.table] = change.schema;
+    if (before == nullptr || rows.empty()) continue;
+    std::multiset<Line> changed;
+    for (const Line& line : rows) {
+      Line fresh;
+      for (const Column& column : change.schema->columns) {
+        std::string old = column.name;
+        for (auto rename = change.renames.rbegin(); rename != change.renames.rend(); ++rename) {
+          if (rename->second == old) old = rename->first;
+        }
+        const auto at = std::ranges::find(before->columns, old, &Column::name);
+        fresh.push_back(at == before->columns.end() ? "NULL" : line[at - before->columns.begin()]);
+      }
+      changed.insert(fresh);
+    }
+    rows = changed;
+  }
+}
+
+TEST_P(MysqlDdl, rows_and_shape_are_followed) {
+  fresh_database();
+  server().run({"CREATE TABLE shop.t (id INT PRIMARY KEY, a INT, b VARCHAR(20))",
+                "INSERT INTO shop.t SELECT seq, seq, CONCAT('b', seq) FROM seq_1_to_20"});
+  const auto source = make_mysql_source(server().options());
+  Mirror mirror;
+  mirror.snapshot(*source);
+  std::map<TableName, TableSchemaPtr> shapes;
+  for (const auto& shape : mirror.shapes) shapes[shape->name] = shape;
+  server().run({"UPDATE shop.t SET b = 'before' WHERE id = 7"});
+  server().run(GetParam().statements);
+  const auto wanted = source->current_position();
+  ASSERT_TRUE(source->start(mirror.position, mirror.shapes));
+  std::set<TableName> lost;
+  while (!source->covers(mirror.position, *wanted)) {
+    auto piece = source->next(milliseconds(5000));
+    ASSERT_TRUE(piece) << describe(piece.error());
+    ASSERT_TRUE(*piece) << "nothing came";
+    lost.insert((*piece)->lost.begin(), (*piece)->lost.end());
+    take_ddl(mirror, **piece, shapes);
+    mirror.take(**piece);
+  }
+  EXPECT_EQ(lost.empty(), GetParam().followed) << testing::PrintToString(mirror.notes);
+  Mirror again;
+  again.snapshot(*source);
+  for (const auto& shape : again.shapes) {
+    if (lost.contains(shape->name)) continue;
+    ASSERT_TRUE(shapes[shape->name] != nullptr) << display(shape->name);
+    const TableSchema& known = *shapes[shape->name];
+    ASSERT_EQ(known.columns.size(), shape->columns.size());
+    for (std::size_t i = 0; i < known.columns.size(); ++i) {
+      EXPECT_EQ(known.columns[i].name, shape->columns[i].name);
+      EXPECT_EQ(known.columns[i].type, shape->columns[i].type) << known.columns[i].name;
+    }
+    EXPECT_EQ(known.key, shape->key);
+    EXPECT_EQ(mirror.tables[shape->name], again.tables[shape->name]) << display(shape->name);
+    shapes.erase(shape->name);
+  }
+  for (const auto& [name, shape] : shapes) {
+    EXPECT_TRUE(shape == nullptr || lost.contains(name))
+        << display(name) << " is not at the source";
+  }
+}
+
+const std::vector<DdlCase> ddl_cases = {
+    {"add_last",
+     {"ALTER TABLE shop.t ADD COLUMN c DATE",
+      "INSERT INTO shop.t VALUES (90, 1, 'x', '2026-01-01')"},
+     true},
+    {"add_first_and_after",
+     {"ALTER TABLE shop.t ADD c VARCHAR(10) FIRST, ADD COLUMN (d INT, e TEXT), ADD f INT AFTER a",
+      "UPDATE shop.t SET c = 'c', e = 'e', f = 4"},
+     true},
+    {"add_with_default", {"ALTER TABLE shop.t ADD COLUMN c INT DEFAULT 5"}, false},
+    {"add_not_null", {"ALTER TABLE shop.t ADD COLUMN c INT NOT NULL"}, false},
+    {"drop", {"ALTER TABLE shop.t DROP COLUMN a", "DELETE FROM shop.t WHERE id = 3"}, true},
+    {"rename",
+     {"ALTER TABLE shop.t RENAME COLUMN a TO z, CHANGE b `新 ``名` VARCHAR(30) COMMENT 'it''s, "
+      "(x)'",
+      "UPDATE shop.t SET z = 9"},
+     true},
+    {"swap", {"ALTER TABLE shop.t RENAME COLUMN a TO b, RENAME COLUMN b TO a"}, false},
+    {"drop_and_add_at_once", {"ALTER TABLE shop.t DROP a, ADD a INT"}, false},
+    {"widen",
+     {"ALTER TABLE shop.t MODIFY a BIGINT, MODIFY b VARCHAR(2000)", "UPDATE shop.t SET a = 1"},
+     true},
+    {"number_to_text", {"ALTER TABLE shop.t MODIFY a VARCHAR(30)"}, false},
+    {"narrow", {"UPDATE shop.t SET a = 1", "ALTER TABLE shop.t MODIFY a TINYINT"}, false},
+    {"key_moves",
+     {"UPDATE shop.t SET b = id", "ALTER TABLE shop.t DROP PRIMARY KEY, ADD PRIMARY KEY (b, id)"},
+     true},
+    {"key_goes",
+     {"ALTER TABLE shop.t DROP PRIMARY KEY", "INSERT INTO shop.t VALUES (1, 1, 'b1')"},
+     true},
+    {"reorder",
+     {"ALTER TABLE shop.t MODIFY b VARCHAR(20) FIRST", "INSERT INTO shop.t VALUES ('x', 91, 2)"},
+     true},
+    {"truncate", {"TRUNCATE shop.t", "INSERT INTO shop.t VALUES (1, 2, 'x')"}, true},
+    {"indexes",
+     {"CREATE INDEX i ON shop.t (a)",
+      "ALTER TABLE shop.t COMMENT 'words', ADD INDEX j (b), ALGORITHM=INPLACE",
+      "DROP INDEX i ON shop.t", "OPTIMIZE TABLE shop.t", "ANALYZE TABLE shop.t"},
+     true},
+    {"rename_table",
+     {"RENAME TABLE shop.t TO shop.u", "INSERT INTO shop.u VALUES (92, 1, 'u')",
+      "CREATE TABLE shop.t LIKE shop.u", "INSERT INTO shop.t VALUES (1, 1, 'new')",
+      "RENAME TABLE shop.t TO shop.x, shop.u TO shop.t, shop.x TO shop.u",
+      "INSERT INTO shop.u VALUES (3, 3, 'swapped')"},
+     true},
+    {"create_as_select",
+     {"CREATE TABLE shop.c AS SELECT * FROM shop.t WHERE id < 5",
+      "CREATE OR REPLACE TABLE shop.c (only_this INT, words VARCHAR(9)) CHARSET=latin1",
+      "INSERT INTO shop.c VALUES (4, 'é')"},
+     true},
+    {"create_of_every_type",
+     {std::string("CREATE TABLE shop.every (") + all_types + ")",
+      "INSERT INTO shop.every (id, l1, vcc) VALUES (1, 'é', 'x')"},
+     true},
+    {"drop_and_create",
+     {"DROP TABLE shop.t", "CREATE TABLE shop.t (k VARCHAR(9) PRIMARY KEY, v INT)",
+      "INSERT INTO shop.t VALUES ('x', 2)"},
+     true},
+    {"drop_database",
+     {"DROP DATABASE shop", "CREATE DATABASE shop", "CREATE TABLE shop.n (n INT)",
+      "INSERT INTO shop.n VALUES (1)"},
+     true},
+    {"odd_statements",
+     {"CREATE VIEW shop.v AS SELECT * FROM shop.t", "DROP VIEW shop.v", "CREATE SEQUENCE shop.s",
+      "SELECT NEXTVAL(shop.s)", "DROP SEQUENCE shop.s", "CREATE TEMPORARY TABLE shop.tmp (i INT)",
+      "INSERT INTO shop.tmp VALUES (1)", "DROP TEMPORARY TABLE shop.tmp",
+      "/* a comment */ ALTER TABLE /*! shop.t */ ADD COLUMN `select` INT # so",
+      "SET STATEMENT max_statement_time=9 FOR ALTER TABLE shop.t ADD COLUMN g INT",
+      "INSERT INTO shop.t VALUES (99, 1, 'x', 5, 6)"},
+     true},
+    {"enters_the_pattern",
+     {"CREATE DATABASE IF NOT EXISTS outside", "CREATE TABLE outside.w (i INT)",
+      "RENAME TABLE outside.w TO shop.w", "DROP DATABASE outside"},
+     false},
+    {"many_in_a_row",
+     {"ALTER TABLE shop.t ADD c1 INT", "INSERT INTO shop.t VALUES (101, 1, 'x', 1)",
+      "ALTER TABLE shop.t DROP a", "INSERT INTO shop.t VALUES (102, 'x', 1)",
+      "ALTER TABLE shop.t ADD a VARCHAR(5)", "INSERT INTO shop.t VALUES (103, 'x', 1, 'a')",
+      "ALTER TABLE shop.t RENAME TO shop.t2", "INSERT INTO shop.t2 VALUES (104, 'x', 1, 'b')"},
+     true},
+    {"enum_grows",
+     {"ALTER TABLE shop.t ADD e ENUM('a','b')", "UPDATE shop.t SET e = 'b'",
+      "ALTER TABLE shop.t MODIFY e ENUM('c','b','a')", "UPDATE shop.t SET e = 'c' WHERE id < 3"},
+     true},
+    {"charset",
+     {"ALTER TABLE shop.t ADD w VARCHAR(10) CHARACTER SET latin1, ADD x TEXT COLLATE "
+      "latin1_swedish_ci",
+      "UPDATE shop.t SET w = 'é', x = 'ü'", "ALTER TABLE shop.t CONVERT TO CHARACTER SET utf8mb4",
+      "UPDATE shop.t SET w = 'ん' WHERE id < 5"},
+     true},
+};
+INSTANTIATE_TEST_SUITE_P(all, MysqlDdl, testing::ValuesIn(ddl_cases),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+}  // namespace
+}  // namespace minato::ingest::mysql
