@@ -15,6 +15,10 @@
 #include "model/names.h"
 #include "sql/fence.h"
 
+#ifndef MINATO_SOURCE_DIR
+#define MINATO_SOURCE_DIR "."  // fuzzers are started from the top
+#endif
+
 namespace minato::sql::testing {
 
 /// Stands in every place that must not be reached.
