@@ -1,6 +1,12 @@
 #include "gate/gate.h"
 
+#include <libpq-fe.h>
+#include <malloc.h>
+
+#include <charconv>
+
 #include "base/log.h"
+#include "gate/sandbox.h"
 #include "gate/server.h"
 #include "lake/engine.h"
 
@@ -32,10 +38,65 @@ Result<lake::Engine> open_engine(const GateOptions& options) {
   return engine;
 }
 
+// Address space beside the engine's memory limit: code, thread stacks, buffers of sessions, and
+// what the engine does not count. A statement that needs more ends with an error.
+constexpr std::uint64_t kFixedSpaceMb = 1536;
+
+/// Where a conninfo leads: socket directories and TCP ports.
+void add_target(const std::string& conninfo, SandboxOptions& sandbox) {
+  std::string host;
+  std::string port = "5432";
+  char* message = nullptr;
+  PQconninfoOption* list = PQconninfoParse(conninfo.c_str(), &message);
+  PQfreemem(message);
+  for (const PQconninfoOption* option = list; option != nullptr && option->keyword != nullptr;
+       ++option) {
+    if (option->val == nullptr) continue;
+    if (std::string_view(option->keyword) == "host") host = option->val;
+    if (std::string_view(option->keyword) == "port") port = option->val;
+  }
+  PQconninfoFree(list);
+  if (host.starts_with('/')) {
+    sandbox.reachable.emplace_back(host);
+    return;
+  }
+  std::uint16_t number = 5432;
+  std::from_chars(port.data(), port.data() + port.size(), number);
+  sandbox.tcp_ports.push_back(number);
+}
+
+SandboxOptions sandbox_options(const GateOptions& options) {
+  SandboxOptions sandbox;
+  sandbox.user = options.user;
+  sandbox.writable = options.spill_directory;
+  sandbox.readable.push_back(options.extension_directory);
+  const std::uint64_t space = options.address_space_mb != 0
+                                  ? options.address_space_mb
+                                  : options.memory_limit_mb + kFixedSpaceMb;
+  sandbox.address_space_bytes = space << 20;
+  add_target(options.catalogue_conninfo, sandbox);
+  add_target(options.account_conninfo, sandbox);
+  if (!options.lake_data.starts_with("s3://")) {
+    sandbox.readable.emplace_back(options.lake_data);
+    return sandbox;
+  }
+  sandbox.tcp_ports.insert(sandbox.tcp_ports.end(), {80, 443, 53});
+  const std::string& endpoint = options.s3.endpoint;
+  std::uint16_t port = 0;
+  if (const std::size_t colon = endpoint.rfind(':'); colon != std::string::npos) {
+    std::from_chars(endpoint.data() + colon + 1, endpoint.data() + endpoint.size(), port);
+  }
+  if (port != 0) sandbox.tcp_ports.push_back(port);
+  return sandbox;
+}
+
 }  // namespace
 
 Status run(const GateOptions& options, std::stop_token stop) {
+  // Each of the C library's arenas reserves 64 MB of the bounded address space.
+  ::mallopt(M_ARENA_MAX, 2);
   TRY_ASSIGN(const auto server, Server::listen(options));
+  if (options.sandbox) TRY(enter_sandbox(sandbox_options(options)));
   TRY_ASSIGN(lake::Engine engine, open_engine(options));
   log::info("gate.ready", {{"listen", options.listen}, {"port", server->port()}});
   if (options.on_ready) options.on_ready(server->port());

@@ -98,8 +98,11 @@ class Client {
  public:
   explicit Client(const PrivateGate& gate, const std::string& user = "alice",
                   const std::string& secret = password, const std::string& more = "")
+      : Client(gate.port(), user, secret, more) {}
+  explicit Client(std::uint16_t port, const std::string& user = "alice",
+                  const std::string& secret = password, const std::string& more = "")
       : handle_(PQconnectdb(("host=127.0.0.1 dbname=minato user=" + user + " password='" + secret +
-                             "' port=" + std::to_string(gate.port()) + " " + more)
+                             "' port=" + std::to_string(port) + " " + more)
                                 .c_str()),
                 &PQfinish) {}
   bool ok() const { return PQstatus(handle_.get()) == CONNECTION_OK; }

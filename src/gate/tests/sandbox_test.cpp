@@ -1,0 +1,174 @@
+// The gate in its sandbox, as a process of its own: people's SQL works, everything around it is out
+// of reach.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include "gate/landlock.h"
+#include "gate/tests/fixture.h"
+
+namespace minato::gate::testing {
+namespace {
+
+constexpr const char* kDirectory = "MINATO_TEST_DIRECTORY";
+
+bool can_read(const char* path) {
+  const int file = ::open(path, O_RDONLY);
+  if (file >= 0) ::close(file);
+  return file >= 0;
+}
+bool can_write(const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+  if (file >= 0) ::close(file);
+  return file >= 0;
+}
+bool can_connect(std::uint16_t port) {
+  const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int done = ::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  ::close(handle);
+  return done == 0;
+}
+
+/// What a process in the sandbox finds possible, one word each.
+std::string possibilities(const std::string& directory, std::uint16_t port) {
+  std::ostringstream out;
+  out << "uid=" << ::getuid() << ' ';
+  if (can_read("/etc/passwd")) out << "passwd ";
+  if (can_read((directory + "/data/PG_VERSION").c_str())) out << "cluster ";
+  if (can_read("/proc/self/environ")) out << "environ ";
+  if (can_write(directory + "/lake/x")) out << "lake-write ";
+  if (can_write("/tmp/minato-sandbox-x")) out << "tmp-write ";
+  if (can_write(directory + "/spill/x")) out << "spill-write ";
+  if (can_connect(port)) out << "connect ";
+  if (::kill(::getppid(), 0) == 0) out << "signal ";
+  if (const pid_t child = ::fork(); child >= 0) {
+    if (child == 0) ::_exit(0);
+    out << "fork ";
+  }
+  char name[] = "/bin/true";
+  char* arguments[] = {name, nullptr};
+  ::execv(name, arguments);
+  out << "no-exec";
+  return out.str();
+}
+
+// Not a test: the process that the test below starts.
+TEST(Sandbox, DISABLED_Child) {
+  const char* directory = std::getenv(kDirectory);
+  ASSERT_NE(directory, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const std::string root = directory;
+  const auto conninfo = [&](const std::string& role) {
+    return "host=" + root + " dbname=minato user=" + role;
+  };
+  GateOptions options;
+  options.port = 0;
+  options.catalogue_conninfo = conninfo("minato_reader");
+  options.account_conninfo = conninfo("minato_gate");
+  options.lake_data = root + "/lake";
+  options.extension_directory = std::getenv("MINATO_TEST_EXTENSIONS");
+  options.spill_directory = root + "/spill";
+  options.memory_limit_mb = 512;
+  options.threads = 2;
+  // Where the parent reads it; the directory is out of reach from inside.
+  const int report =
+      ::open((root + "/report").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  options.on_ready = [&](std::uint16_t port) {
+    const std::string text = std::to_string(port) + "\n" + possibilities(root, port) + "\n.";
+    ASSERT_EQ(::write(report, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  };
+  const Status status = gate::run(options, {});
+  FAIL() << describe(status.error());
+}
+
+struct Child {
+  pid_t pid = -1;
+  std::uint16_t port = 0;
+  std::string possible;
+  explicit Child(const PrivatePlatform& platform) {
+    const std::string& root = platform.postgres.directory();
+    pid = ::fork();
+    if (pid == 0) {
+      ::setenv(kDirectory, root.c_str(), 1);
+      ::setenv("MINATO_TEST_EXTENSIONS", lake_extensions().c_str(), 1);
+      ::execl("/proc/self/exe", "gate_test", "--gtest_filter=Sandbox.DISABLED_Child",
+              "--gtest_also_run_disabled_tests", nullptr);
+      ::_exit(127);
+    }
+    for (int i = 0; i < 1000 && port == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      std::ifstream file(root + "/report");
+      std::string number;
+      std::string end;
+      if (std::getline(file, number) && std::getline(file, possible) && std::getline(file, end)) {
+        port = static_cast<std::uint16_t>(std::stoi(number));
+      }
+    }
+  }
+  ~Child() {
+    ::kill(pid, SIGKILL);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+  }
+  bool alive() const { return ::waitpid(pid, nullptr, WNOHANG) == 0; }
+  static std::string lake_extensions() {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      const std::size_t end = line.find("/libduckdb.so");
+      if (end != std::string::npos)
+        return line.substr(line.find('/'), end - line.find('/')) + "/extensions";
+    }
+    CHECK(!"libduckdb.so is not loaded");
+  }
+};
+
+TEST(Sandbox, NothingButTheLakeIsInReach) {
+  if (::geteuid() != 0 || landlock_version() == 0) GTEST_SKIP() << "needs root and Landlock";
+  PrivatePlatform platform;
+  const Child child(platform);
+  ASSERT_NE(child.port, 0);
+  const std::string version4 = landlock_version() >= 4 ? "" : "connect ";
+  EXPECT_EQ(child.possible, "uid=65534 spill-write " + version4 + "no-exec");
+  Client alice(child.port);
+  ASSERT_TRUE(alice.ok()) << alice.error();
+  EXPECT_EQ(alice.value("select count(*) from shop.orders"), "100000");
+  EXPECT_EQ(alice.value("select count(distinct note) from shop.orders"), "100000");
+}
+
+TEST(Sandbox, AStatementThatEatsMemoryEndsWithAnError) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  PrivatePlatform platform;
+  const Child child(platform);
+  ASSERT_NE(child.port, 0);
+  Client alice(child.port);
+  ASSERT_TRUE(alice.ok()) << alice.error();
+  for (const char* bomb : {
+           "select length(list_transform(range(20000), x -> repeat('x', 100000))::varchar)",
+           "select sum(length(x)) from (select repeat(note, 100000) as x from shop.orders order by "
+           "x)",
+           "select list(note || id) from (select a.note, b.id from shop.orders a, shop.orders b)",
+       }) {
+    const std::string answer = alice.value(bomb);
+    EXPECT_TRUE(answer == "ERROR 53200" || answer == "ERROR 53000" || answer == "ERROR 22003")
+        << bomb << ": " << answer << alice.error();
+    if (!alice.ok()) break;
+  }
+  EXPECT_TRUE(child.alive());
+  EXPECT_EQ(Client(child.port).value("select 1"), "1");
+}
+
+}  // namespace
+}  // namespace minato::gate::testing
