@@ -333,6 +333,13 @@ void Conversation::failed(const Error& error, Origin origin, std::string& out) {
   if (reason == Interruption::shutdown) {
     return fatal(out, "57P01", "terminating connection due to administrator command");
   }
+  if (reason == Interruption::memory) {
+    return failed(report_of(Error{Code::exhausted,
+                                  "The gate ran short of memory: the statement was cancelled.",
+                                  {}},
+                            Origin::engine),
+                  out);
+  }
   const bool timeout = reason == Interruption::timeout;
   failed(
       Report{"57014",

@@ -35,7 +35,7 @@ enum class Step {
   close,   // send the output, then end the connection
 };
 
-enum class Interruption { none, client, timeout, shutdown };
+enum class Interruption { none, client, timeout, memory, shutdown };
 
 class Conversation {
  public:

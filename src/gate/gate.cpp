@@ -40,7 +40,7 @@ Result<lake::Engine> open_engine(const GateOptions& options) {
 
 // Address space beside the engine's memory limit: code, thread stacks, buffers of sessions, and
 // what the engine does not count. A statement that needs more ends with an error.
-constexpr std::uint64_t kFixedSpaceMb = 1536;
+constexpr std::uint64_t kFixedSpaceMb = 2048;
 
 /// Where a conninfo leads: socket directories and TCP ports.
 void add_target(const std::string& conninfo, SandboxOptions& sandbox) {

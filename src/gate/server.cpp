@@ -1,5 +1,6 @@
 #include "gate/server.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
 #include <thread>
 
 #include "base/log.h"
@@ -21,8 +23,12 @@ namespace {
 using asio::ip::tcp;
 
 constexpr std::chrono::milliseconds kTickBusy(50);
-constexpr std::chrono::milliseconds kTickIdle(500);
+constexpr std::chrono::milliseconds kTickIdle(200);
 constexpr std::chrono::seconds kShutdownLimit(5);
+// What the process may hold beside the engine's memory limit before running statements are
+// cancelled. Some of what the engine allocates does not count to its limit, and at RLIMIT_AS not
+// every thread of it survives.
+constexpr std::uint64_t kResidentMb = 768;
 constexpr std::size_t kLoginsMax = 100;  // connections that are not logged in yet
 
 /// A listening socket without an event loop of its own yet: the loop is made when privileges are
@@ -79,6 +85,7 @@ class AsioServer : public Server {
       : options_(options), socket_(socket), port_(port), tls_(std::move(tls)) {}
   ~AsioServer() override {
     if (socket_ >= 0) ::close(socket_);
+    if (statm_ >= 0) ::close(statm_);
   }
   std::uint16_t port() const override { return port_; }
   Status serve(lake::Engine& engine, std::stop_token stop) override;
@@ -87,11 +94,13 @@ class AsioServer : public Server {
   asio::awaitable<void> accept();
   asio::awaitable<void> tick();
   void shut_down();
+  std::uint64_t resident_mb() const;
 
   const GateOptions& options_;
   int socket_;
   std::uint16_t port_;
   std::optional<asio::ssl::context> tls_;
+  int statm_ = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);  // out of reach in the sandbox
   Hub* hub_ = nullptr;
   tcp::acceptor* acceptor_ = nullptr;
   Session::Clock::time_point stop_by_;
@@ -139,17 +148,33 @@ asio::awaitable<void> AsioServer::accept() {
   }
 }
 
+std::uint64_t AsioServer::resident_mb() const {
+  char text[128] = {};
+  if (::pread(statm_, text, sizeof text - 1, 0) <= 0) return 0;
+  unsigned long long size = 0;
+  unsigned long long resident = 0;
+  if (std::sscanf(text, "%llu %llu", &size, &resident) != 2) return 0;
+  return (resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))) >> 20;
+}
+
 asio::awaitable<void> AsioServer::tick() {
   asio::steady_timer timer(hub_->loop);
   bool busy = false;
+  bool short_of_memory = false;
   for (;;) {
     timer.expires_after(busy || hub_->stopping ? kTickBusy : kTickIdle);
     co_await timer.async_wait(asio::use_awaitable);
     const auto now = Session::Clock::now();
+    const bool full = busy && resident_mb() > options_.memory_limit_mb + kResidentMb;
+    if (full && !short_of_memory) log::warn("gate.memory_short", {{"resident_mb", resident_mb()}});
+    short_of_memory = full;
     busy = false;
     const auto sessions = hub_->sessions;  // a tick may end one
     for (const auto& [process, weak] : sessions) {
-      if (const auto session = weak.lock()) busy = session->tick(now) || busy;
+      const auto session = weak.lock();
+      if (!session) continue;
+      if (full) session->spare_memory(now);
+      busy = session->tick(now) || busy;
     }
     if (!hub_->stopping) continue;
     if (hub_->sessions.empty()) break;

@@ -179,6 +179,10 @@ bool Session::tick(Clock::time_point now) {
   return false;
 }
 
+void Session::spare_memory(Clock::time_point now) {
+  if (phase_ == Phase::working) interrupt(Interruption::memory, now);
+}
+
 void Session::cancel(std::string_view secret) {
   if (!access::equal_secrets(secret, secret_) || !conversation_ || !statement_) return;
   interrupt(Interruption::client, Clock::now());

@@ -31,6 +31,8 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Deadlines and insistent interrupts; called every few ten milliseconds. True while a statement
   /// runs.
   bool tick(Clock::time_point now);
+  /// Ends the running statement, if there is one, so that the process lives on.
+  void spare_memory(Clock::time_point now);
   /// Ends the running statement, when `secret` fits.
   void cancel(std::string_view secret);
   /// Ends the session with a last word to the client.

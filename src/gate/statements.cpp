@@ -1,5 +1,6 @@
 // What statements do: queries run by the engine, commands answered by the session itself.
 #include <algorithm>
+#include <array>
 
 #include "gate/conversation.h"
 
@@ -17,6 +18,19 @@ bool ends_block(const sql::Statement& statement) {
 
 bool is_query(sql::StatementKind kind) {
   return kind == sql::StatementKind::query || kind == sql::StatementKind::explain;
+}
+
+/// Statements that exist, though not here: everything else is a slip of the hand, and said to be
+/// one.
+bool is_sql_verb(const std::string& verb) {
+  static constexpr std::array<std::string_view, 44> kVerbs{
+      "ALTER",   "ANALYZE", "ATTACH",  "CALL",   "CHECKPOINT", "CLOSE",    "CLUSTER",  "COMMENT",
+      "COPY",    "CREATE",  "DECLARE", "DELETE", "DETACH",     "DO",       "DROP",     "EXECUTE",
+      "EXPORT",  "FETCH",   "FORCE",   "GRANT",  "IMPORT",     "INSERT",   "INSTALL",  "LISTEN",
+      "LOAD",    "LOCK",    "MERGE",   "MOVE",   "NOTIFY",     "PRAGMA",   "PREPARE",  "REASSIGN",
+      "REFRESH", "REINDEX", "RELEASE", "REVOKE", "SAVEPOINT",  "SECURITY", "TRUNCATE", "UNLISTEN",
+      "UPDATE",  "USE",     "VACUUM",  "UPSERT"};
+  return std::find(kVerbs.begin(), kVerbs.end(), verb) != kVerbs.end();
 }
 
 auto refuse(Error error, Origin origin, std::string sqlstate = {}) {
@@ -69,6 +83,10 @@ Conversation::Outcome<Conversation::PreparedPtr> Conversation::prepare(
       recognised->kind != sql::StatementKind::explain &&
       recognised->kind != sql::StatementKind::other) {
     return statement;
+  }
+  if (recognised->kind == sql::StatementKind::other && !is_sql_verb(recognised->verb)) {
+    return refuse({Code::invalid, "syntax error at or near \"" + recognised->verb + "\"", {}},
+                  Origin::fence);
   }
   if (auto free = not_interrupted(); !free) return refuse(free.error(), Origin::session);
   sql::Fence fence;

@@ -43,6 +43,7 @@ TEST(Gate, SimpleQueries) {
   EXPECT_EQ(alice.value("select 1; select 2"), "2");
   EXPECT_EQ(alice.value("select note from shop.orders where id = 42"), "order 42");
   EXPECT_EQ(alice.value("select 1 +"), "ERROR 42601");
+  EXPECT_EQ(alice.value("selec 1"), "ERROR 42601");
   EXPECT_EQ(alice.value("select nothing from shop.orders"), "ERROR 42703");
   EXPECT_EQ(alice.value("select 1 from shop.nothing"), "ERROR 42P01");
   EXPECT_EQ(alice.value("select version()"), "PostgreSQL 15.0 (Minato)");
