@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -34,7 +35,9 @@ inline std::string replaced(std::string text, std::string_view what, std::string
 
 class GateEngine {
  public:
-  GateEngine() : engine_(open()), session_(connect()) {
+  /// `attach` makes the catalogue `minato`; without it, it is a database file.
+  explicit GateEngine(const std::function<Status(lake::Engine&)>& attach = {})
+      : engine_(open()), session_(connect()) {
     char name[] = "/tmp/minato-sql-XXXXXX";
     CHECK(mkdtemp(name) != nullptr);
     directory_ = name;
@@ -42,6 +45,9 @@ class GateEngine {
     std::ofstream(directory_ + "/secret.txt") << marker;
     std::ofstream(directory_ + "/secret.csv") << "name,value\na," << marker << "\n";
     ::setenv("MINATO_TEST_SECRET", std::string(marker).c_str(), 1);
+    const Status attached =
+        attach ? attach(engine_) : session_.run("ATTACH '" + directory_ + "/minato.db' AS minato");
+    CHECK(attached.has_value());
     for (const std::string& statement : statements()) {
       const auto done =
           session_.run(replaced(replaced(statement, "{dir}", directory_), "{marker}", marker));
@@ -92,7 +98,6 @@ class GateEngine {
 
   static std::vector<std::string> statements() {
     return {
-        "ATTACH '{dir}/minato.db' AS minato",
         "CREATE SCHEMA minato.shop",
         "CREATE TABLE minato.shop.orders (id BIGINT, customer BIGINT, amount DECIMAL(18,2), note "
         "VARCHAR, "
