@@ -187,6 +187,28 @@ Result<MysqlGtidEvent> parse_mysql_gtid(Bytes body) {
   return gtid;
 }
 
+Result<XaPrepare> parse_xa_prepare(Bytes body) {
+  ByteReader in(body);
+  XaPrepare prepare;
+  prepare.one_phase = in.u8() != 0;
+  const std::uint32_t format = in.u32();
+  const std::uint32_t gtrid = in.u32();
+  const std::uint32_t bqual = in.u32();
+  const Bytes first = in.take(gtrid);
+  const Bytes second = in.take(bqual);
+  if (!in.ok()) return malformed("XA PREPARE");
+  const auto hex = [](Bytes bytes) {
+    std::string out = "X'";
+    for (const std::uint8_t byte : bytes) {
+      out += "0123456789abcdef"[byte >> 4];
+      out += "0123456789abcdef"[byte & 15];
+    }
+    return out + "'";
+  };
+  prepare.xid = hex(first) + "," + hex(second) + "," + std::to_string(format);
+  return prepare;
+}
+
 Result<QueryEvent> parse_query(Bytes body, bool compressed, std::string& storage) {
   ByteReader in(body);
   QueryEvent query;

@@ -110,6 +110,13 @@ struct MysqlGtidEvent {
 };
 Result<MysqlGtidEvent> parse_mysql_gtid(Bytes body);
 
+/// The identity of a prepared XA transaction, as XA COMMIT writes it: X'…',X'…',1.
+struct XaPrepare {
+  std::string xid;
+  bool one_phase = false;  // commits at once
+};
+Result<XaPrepare> parse_xa_prepare(Bytes body);
+
 struct QueryEvent {
   std::string_view database;
   std::string_view text;  // in the client's character set

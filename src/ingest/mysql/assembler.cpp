@@ -89,8 +89,8 @@ Status Assembler::dispatch(const wire::Event& event) {
     case BinlogEvent::query_compressed: return on_query(event);
     case BinlogEvent::xid: return end_group(event.header);
     case BinlogEvent::table_map: return on_table_map(event);
+    case BinlogEvent::xa_prepare: return on_xa_prepare(event);
     case BinlogEvent::incident:
-    case BinlogEvent::xa_prepare:
     case BinlogEvent::partial_update_rows:
     case BinlogEvent::transaction_payload: return refuse(event);
     default: break;
@@ -104,10 +104,6 @@ Status Assembler::refuse(const wire::Event& event) {
   switch (event.header.type) {
     case BinlogEvent::incident:
       return fail(Code::source_gap, "The source's binary log says that events were lost there.");
-    case BinlogEvent::xa_prepare:
-      return fail(Code::unsupported,
-                  "The source uses XA transactions (XA PREPARE), which Minato cannot "
-                  "capture yet.");
     default:
       return fail(Code::unsupported,
                   "The source writes partial JSON updates or compressed transactions. Set "
@@ -129,10 +125,11 @@ Status Assembler::on_gtid(const wire::Event& event) {
   TRY_ASSIGN(const wire::GtidEvent gtid, wire::parse_gtid(event.body));
   const Gtid fresh{event.header.server_id, gtid.sequence};
   if (in_group_ && gtid_ && (gtid_ != fresh || domain_ != gtid.domain)) {
-    return fail(
-        Code::internal,
-        "The source continued with another transaction than the one that was cut off.",
-        "expected " + std::to_string(gtid_->sequence) + ", got " + std::to_string(fresh.sequence));
+    // The source crashed while it wrote the group, or lost it: it was never committed.
+    log::warn("source_transaction_cut_off",
+              {{"source", options_.name}, {"sequence", gtid_->sequence}});
+    TRY(lose_group());
+    in_group_ = false;
   }
   if (!in_group_) skip_ = 0;
   in_group_ = true;
@@ -140,10 +137,7 @@ Status Assembler::on_gtid(const wire::Event& event) {
   domain_ = gtid.domain;
   gtid_ = fresh;
   steps_ = 0;
-  if (gtid.prepared_xa || gtid.completed_xa) {
-    return fail(Code::unsupported,
-                "The source uses XA transactions, which Minato cannot capture yet.");
-  }
+  xa_ = gtid.prepared_xa;
   return {};
 }
 
@@ -158,6 +152,10 @@ Status Assembler::on_query(const wire::Event& event) {
     in_group_ = true;  // also in logs without GTIDs
     return {};
   }
+  if (word == "XA") {
+    TRY(on_xa_statement(query.text));
+    return xa_ ? Status{} : end_group(event.header);
+  }
   if (word == "COMMIT") return end_group(event.header);
   if (word == "ROLLBACK") {
     // Rows of tables without transactions stay, those of others do not: the log does not say which
@@ -169,6 +167,35 @@ Status Assembler::on_query(const wire::Event& event) {
     if (next_step()) TRY(on_statement(query, event));
   }
   if (standalone_ || !in_group_) return end_group(event.header);
+  return {};
+}
+
+/// Rows of a prepared transaction are left out; when it commits, perhaps much later, its tables are
+/// read anew. XA is rare, and a transaction may stay prepared over restarts of everything.
+Status Assembler::on_xa_prepare(const wire::Event& event) {
+  TRY_ASSIGN(const wire::XaPrepare prepare, wire::parse_xa_prepare(event.body));
+  if (prepare.one_phase) {
+    TRY(lose_group());
+  } else {
+    prepared_[prepare.xid] = std::exchange(touched_, {});
+  }
+  return end_group(event.header);
+}
+
+Status Assembler::on_xa_statement(std::string_view text) {
+  const bool commit = text.starts_with("XA COMMIT");
+  if (!commit && !text.starts_with("XA ROLLBACK")) return {};  // START, END
+  const std::string xid(text.substr(text.find(' ', 3) + 1));
+  const auto found = prepared_.find(xid);
+  if (commit) {
+    // Prepared before this stream began: any table may have its rows.
+    const auto all = shapes_.names();
+    const std::set<TableName> tables =
+        found != prepared_.end() ? found->second : std::set<TableName>(all.begin(), all.end());
+    log::warn("source_xa_commit", {{"source", options_.name}, {"tables", tables.size()}});
+    for (const TableName& table : tables) TRY(lose(table));
+  }
+  if (found != prepared_.end()) prepared_.erase(found);
   return {};
 }
 
@@ -192,8 +219,15 @@ Status Assembler::on_data_statement(const wire::QueryEvent& query) {
 }
 
 Status Assembler::on_schema_statement(const wire::QueryEvent& query, const wire::Event& event) {
+  std::string converted;
+  std::string_view text = query.text;
+  TRY_ASSIGN(const wire::Charset* const charset, shapes_.client_charset(query.client_charset));
+  if (charset != nullptr) {
+    charset->convert(query.text, converted);
+    text = converted;
+  }
   TRY_ASSIGN(ShapeChanges changes,
-             shapes_.apply(query.text, std::string(query.database), query.sql_mode));
+             shapes_.apply(text, std::string(query.database), query.sql_mode));
   if (!changes.ddl.empty()) {
     // What came before stands on its own: a piece is either rows or DDL.
     StreamBatch& rows = queue_.open();
@@ -276,6 +310,10 @@ Status Assembler::on_rows(const wire::Event& event) {
     queue_.open().bytes += event.header.size;
     return {};
   }
+  if (xa_) {
+    touched_.insert(found->second.schema->name);
+    return {};
+  }
   TRY_ASSIGN(const wire::RowsEvent rows, wire::parse_rows(event, format_, storage_));
   if (!rows.full_image) {
     TRY(check_settings_());
@@ -310,6 +348,7 @@ Status Assembler::end_group(const wire::EventHeader& header) {
   if (header.next_position != 0) position_.offset = header.next_position;
   in_group_ = false;
   standalone_ = false;
+  xa_ = false;
   gtid_.reset();
   steps_ = 0;
   skip_ = 0;

@@ -57,6 +57,8 @@ class Assembler {
   Status on_schema_statement(const wire::QueryEvent& query, const wire::Event& event);
   Status on_data_statement(const wire::QueryEvent& query);
   Status refuse(const wire::Event& event);
+  Status on_xa_prepare(const wire::Event& event);
+  Status on_xa_statement(std::string_view text);
   Status end_group(const wire::EventHeader& header);
   Status lose(const TableName& table);
   Status push(bool at_boundary);
@@ -89,6 +91,8 @@ class Assembler {
   std::uint64_t steps_ = 0;      // row events and statements of the group that were taken in
   std::uint64_t skip_ = 0;       // steps to pass over after a reconnection
   std::set<TableName> touched_;  // captured tables with rows in the group
+  bool xa_ = false;              // the group is prepared, not committed: rows left out
+  std::map<std::string, std::set<TableName>> prepared_;  // by XA id: tables with rows
   wire::DecodeCounts counts_;
 };
 

@@ -148,6 +148,20 @@ std::vector<TableName> ShapeBook::names() const {
 
 bool ShapeBook::captured(const TableName& table) const { return matches_any(patterns_, table); }
 
+Result<const wire::Charset*> ShapeBook::client_charset(unsigned collation) {
+  constexpr unsigned utf8mb4_general = 45;
+  constexpr unsigned utf8mb3_general = 33;
+  if (collation == 0 || collation == utf8mb4_general || collation == utf8mb3_general)
+    return nullptr;
+  if (const auto found = client_charsets_.find(collation); found != client_charsets_.end()) {
+    return found->second;
+  }
+  TRY_ASSIGN(const std::string name, ask_.collation_charset(collation));
+  const wire::Charset* charset = nullptr;
+  if (const auto known = wire::Charset::find(name); known && !(*known)->is_utf8()) charset = *known;
+  return client_charsets_[collation] = charset;
+}
+
 void ShapeBook::report_lost(const TableName& table) {
   lose(table);
   changes_.lost.push_back(table);

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "model/change.h"
+#include "wire/mysql_charset.h"
 #include "wire/mysql_ddl.h"
 
 namespace minato::ingest::mysql {
@@ -31,6 +32,8 @@ class ShapeBook {
     std::function<Result<TableSchemaPtr>(const TableName&)> shape;
     /// The default character set of a database; empty: no such database.
     std::function<Result<std::string>(const std::string&)> database_charset;
+    /// The character set of a collation's number.
+    std::function<Result<std::string>(unsigned)> collation_charset;
   };
 
   ShapeBook(std::vector<std::string> patterns, const std::vector<TableSchemaPtr>& shapes, Ask ask);
@@ -45,6 +48,8 @@ class ShapeBook {
   /// Grows with each change, so that what was compiled from a shape can be told to be old.
   std::uint64_t version() const { return version_; }
 
+  /// The character set of statements, by the number in the log; nullptr: UTF-8.
+  Result<const wire::Charset*> client_charset(unsigned collation);
   /// A statement of the log (UTF-8) that is no row change; `database` is its default database.
   Result<ShapeChanges> apply(std::string_view statement, const std::string& database,
                              std::uint64_t sql_mode);
@@ -69,6 +74,7 @@ class ShapeBook {
   std::set<TableName> lost_;
   Ask ask_;
   std::uint64_t version_ = 1;
+  std::map<unsigned, const wire::Charset*> client_charsets_;
   ShapeChanges changes_;  // of the statement at hand
   std::string statement_;
 };

@@ -71,6 +71,13 @@ ShapeBook::Ask questions(const SourceOptions& options) {
         "WHERE schema_name=" +
         literal(database));
   };
+  ask.collation_charset = [options](unsigned collation) -> Result<std::string> {
+    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
+    return connection.value(
+        "SELECT character_set_name FROM information_schema.collation_character_set_applicability "
+        "WHERE id=" +
+        std::to_string(collation));
+  };
   return ask;
 }
 

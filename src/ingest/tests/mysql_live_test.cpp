@@ -244,6 +244,35 @@ TEST_F(MysqlLive, every_type_is_the_same_by_snapshot_and_stream) {
   }
 }
 
+/// Not a bound, a figure: what a small transaction costs.
+TEST_F(MysqlLive, small_transactions_speed) {
+  fresh_database();
+  server().run({"CREATE TABLE shop.t (id INT PRIMARY KEY, customer INT, name VARCHAR(40))",
+                "SET GLOBAL sync_binlog=0", "SET GLOBAL innodb_flush_log_at_trx_commit=0"});
+  const auto source = make_mysql_source(server().options());
+  Mirror mirror;
+  mirror.snapshot(*source);
+  server().run(
+      {"BEGIN NOT ATOMIC DECLARE i INT DEFAULT 0; WHILE i < 50000 DO "
+       "INSERT INTO shop.t VALUES (i, i, 'a name'); SET i = i + 1; END WHILE; END"});
+  const auto wanted = source->current_position();
+  const auto began = std::chrono::steady_clock::now();
+  ASSERT_TRUE(source->start(mirror.position, mirror.shapes));
+  std::uint64_t transactions = 0;
+  Position reached = mirror.position;
+  while (!source->covers(reached, *wanted)) {
+    auto piece = source->next(milliseconds(1000));
+    ASSERT_TRUE(piece) << describe(piece.error());
+    if (!*piece) continue;
+    transactions += (*piece)->transactions;
+    reached = (*piece)->end;
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  EXPECT_EQ(transactions, 50000U);
+  std::printf("small transactions: %.0f/s\n", static_cast<double>(transactions) / seconds);
+}
+
 /// Not a bound, a figure: rows per second from the log of a backlog into columns.
 TEST_F(MysqlLive, backlog_speed) {
   fresh_database();

@@ -166,6 +166,51 @@ TEST_F(MysqlSource, large_transactions_come_in_pieces_and_small_ones_together) {
   server().run({"SET GLOBAL binlog_checksum='CRC32'"});
 }
 
+TEST_F(MysqlSource, xa_transactions_are_read_anew_once_they_commit) {
+  server().run(
+      {"CREATE TABLE shop.a (id INT PRIMARY KEY)", "CREATE TABLE shop.b (id INT PRIMARY KEY)"});
+  const auto source = make_mysql_source(server().options());
+  const auto from = source->current_position();
+  const auto shapes = source->tables();
+  server().run({"XA START 'one'", "INSERT INTO shop.a VALUES (1)", "XA END 'one'",
+                "XA PREPARE 'one'", "XA ROLLBACK 'one'", "INSERT INTO shop.b VALUES (1)",
+                "XA START 'two'", "INSERT INTO shop.b VALUES (2)", "XA END 'two'",
+                "XA COMMIT 'two' ONE PHASE"});
+  ASSERT_TRUE(source->start(*from, *shapes));
+  std::set<TableName> lost;
+  Position reached;
+  const auto catch_up = [&] {
+    const auto wanted = source->current_position();
+    while (!source->covers(reached, *wanted)) {
+      auto piece = source->next(milliseconds(10'000));
+      ASSERT_TRUE(piece && *piece);
+      lost.insert((*piece)->lost.begin(), (*piece)->lost.end());
+      reached = (*piece)->end;
+    }
+  };
+  catch_up();
+  EXPECT_FALSE(lost.contains({"shop", "a"})) << "rolled back";
+  server().run({"XA START 'three'", "INSERT INTO shop.a VALUES (3)", "XA END 'three'",
+                "XA PREPARE 'three'", "XA COMMIT 'three'"});
+  catch_up();
+  EXPECT_TRUE(lost.contains({"shop", "a"}));
+}
+
+TEST_F(MysqlSource, statements_in_another_character_set) {
+  server().run({"CREATE TABLE shop.a (id INT PRIMARY KEY)"});
+  const auto source = make_mysql_source(server().options());
+  const auto from = source->current_position();
+  const auto shapes = source->tables();
+  // The bytes of 表 in cp932 end with a backslash.
+  server().run(
+      {"SET NAMES cp932", "ALTER TABLE shop.a ADD COLUMN `\x95\x5c` INT COMMENT '\x95\x5c'"});
+  ASSERT_TRUE(source->start(*from, *shapes));
+  const auto piece = source->next(milliseconds(10'000));
+  ASSERT_TRUE(piece && *piece);
+  ASSERT_EQ((*piece)->ddl.size(), 1U);
+  EXPECT_EQ((*piece)->ddl[0].schema->columns[1].name, "表");
+}
+
 TEST_F(MysqlSource, rows_of_a_partial_image_and_statements_are_no_silent_loss) {
   server().run(
       {"CREATE TABLE shop.a (id INT PRIMARY KEY, b INT)", "INSERT INTO shop.a VALUES (1, 1)"});

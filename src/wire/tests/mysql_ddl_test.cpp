@@ -59,8 +59,7 @@ TEST(MysqlDdl, alter_table) {
   EXPECT_EQ(found.actions[0].after, "b");
   EXPECT_TRUE(found.actions[2].moved);
   EXPECT_EQ(found.actions[11].table, (TableName{"s", "u"}));
-  EXPECT_EQ(parse("ALTER TABLE t DROP PARTITION p1").actions.at(0).kind,
-  Action::replace_contents);
+  EXPECT_EQ(parse("ALTER TABLE t DROP PARTITION p1").actions.at(0).kind, Action::replace_contents);
   EXPECT_EQ(
       parse("ALTER TABLE t ADD PARTITION (PARTITION p VALUES LESS THAN (5))").actions.at(0).kind,
       Action::harmless);
