@@ -26,7 +26,9 @@ namespace {
 
 constexpr std::size_t kSocketPathMax = 107;
 
-std::string socket_name(const fs::path& directory) { return (directory / ".s.PGSQL.5432").string(); }
+std::string socket_name(const fs::path& directory) {
+  return (directory / ".s.PGSQL.5432").string();
+}
 
 // A URL of an own server, as libpq keywords.
 Result<std::map<std::string, std::string>> parse_url(const std::string& url) {
@@ -89,7 +91,8 @@ Result<pg::Connection> connect_within(const std::string& conninfo, seconds limit
 Result<fs::path> socket_directory(const Platform& platform) {
   const fs::path usual = platform.run() / "pg";
   if (socket_name(usual).size() <= kSocketPathMax) {
-    // Also reachable as .minato/run, which itself stays ours alone: the server's user may write in pg/ only.
+    // Also reachable as .minato/run, which itself stays ours alone: the server's user may write in
+    // pg/ only.
     std::error_code error;
     fs::create_symlink(fs::path("pg") / ".s.PGSQL.5432", platform.run() / ".s.PGSQL.5432", error);
     return usual;
@@ -98,10 +101,14 @@ Result<fs::path> socket_directory(const Platform& platform) {
   std::string kept;
   if (std::ifstream in(note); in) std::getline(in, kept);
   struct stat info {};
-  // Ours only: a directory (no link) that nobody else could have put there.
-  if (!kept.empty() && lstat(kept.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return fs::path(kept);
+  // Ours only: a directory (no link) that nobody else can have put there in the meantime.
+  if (!kept.empty() && lstat(kept.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+      (info.st_uid == geteuid() || info.st_uid == runtime::PostgresCluster::server_uid())) {
+    return fs::path(kept);
+  }
   char name[] = "/tmp/minato-XXXXXX";
-  if (!mkdtemp(name)) return fail(Code::unavailable, "No directory for the socket can be made in /tmp.");
+  if (!mkdtemp(name))
+    return fail(Code::unavailable, "No directory for the socket can be made in /tmp.");
   TRY(write_file(note, std::string(name) + "\n"));
   return fs::path(name);
 }
@@ -133,7 +140,8 @@ Status prepare_catalogue(const Platform& platform, const Config& config) {
   if (config.lake.embedded()) {
     TRY_ASSIGN(const PostgresCluster cluster, private_cluster(platform));
     TRY_ASSIGN(const std::string password, generated_secret(platform, "owner"));
-    TRY(make_database(cluster.conninfo(cluster.options().superuser, cluster.options().superuser_password, "postgres"),
+    TRY(make_database(cluster.conninfo(cluster.options().superuser,
+                                       cluster.options().superuser_password, "postgres"),
                       "minato", "minato_owner", password));
   }
   TRY_ASSIGN(auto owner, pg::Connection::open(access.owner));

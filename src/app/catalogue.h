@@ -1,5 +1,5 @@
-// PostgreSQL of a platform, private or own: who logs in how, the roles and schemas in it, and a connection for
-// commands that works with and without a running `minato serve`.
+// PostgreSQL of a platform, private or own: who logs in how, the roles and schemas in it, and a
+// connection for commands that works with and without a running `minato serve`.
 #pragma once
 
 #include <memory>
@@ -24,8 +24,8 @@ struct Access {
   std::string reader_user;
 };
 
-/// The socket directory of the private server: .minato/run/pg, or a short one in /tmp when that path is too long
-/// for a socket (its name is kept in .minato/run/socket).
+/// The socket directory of the private server: .minato/run/pg, or a short one in /tmp when that
+/// path is too long for a socket (its name is kept in .minato/run/socket).
 Result<std::filesystem::path> socket_directory(const Platform& platform);
 
 Result<Access> catalogue_access(const Platform& platform, const Config& config);
@@ -35,7 +35,8 @@ Result<runtime::PostgresCluster> private_cluster(const Platform& platform);
 /// the server must accept connections.
 Status prepare_catalogue(const Platform& platform, const Config& config);
 
-/// What a command needs. When no serve runs, holds the lock and a server of its own until destroyed.
+/// What a command needs. When no serve runs, holds the lock and a server of its own until
+/// destroyed.
 class CatalogueSession {
  public:
   static Result<CatalogueSession> open(const Platform& platform, const Config& config);

@@ -16,17 +16,19 @@ struct ServerUser {
 };
 
 /// The database and its owner on a private server; `superuser` is a conninfo for database postgres.
-Status make_database(const std::string& superuser, const std::string& database, const std::string& owner,
-                     const std::string& owner_password);
+Status make_database(const std::string& superuser, const std::string& database,
+                     const std::string& owner, const std::string& owner_password);
 
-/// Users that cannot log in yet are made or get their password. The connection's user needs CREATEROLE.
+/// Users that cannot log in yet are made or get their password. The connection's user needs
+/// CREATEROLE.
 Status make_users(pg::Connection& owner, const std::vector<ServerUser>& users);
 
 /// Schemas minato and ducklake, migrations, and what the two low users may read.
-Status make_schemas(pg::Connection& owner, const std::string& gate_user, const std::string& reader_user);
+Status make_schemas(pg::Connection& owner, const std::string& gate_user,
+                    const std::string& reader_user);
 
 /// PostgreSQL's SCRAM-SHA-256$… text for a password.
 Result<std::string> scram_verifier(pg::Connection& connection, const std::string& account,
-                                    const std::string& password);
+                                   const std::string& password);
 
 }  // namespace minato::app

@@ -21,7 +21,8 @@ Status make(const fs::path& path, mode_t mode) {
   fs::create_directories(path, error);
   if (error) return fail(Code::unavailable, path.string() + " cannot be made.", error.message());
   if (chmod(path.c_str(), mode) != 0) {
-    return fail(Code::unavailable, path.string() + ": its permissions cannot be set.", strerror(errno));
+    return fail(Code::unavailable, path.string() + ": its permissions cannot be set.",
+                strerror(errno));
   }
   return {};
 }
@@ -76,17 +77,22 @@ PlatformLock::~PlatformLock() {
 
 Result<PlatformLock> PlatformLock::take(const Platform& platform, const std::string& command) {
   const int fd = open(platform.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return fail(Code::unavailable, platform.lock().string() + " cannot be opened.", strerror(errno));
+  if (fd < 0)
+    return fail(Code::unavailable, platform.lock().string() + " cannot be opened.",
+                strerror(errno));
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const LockHolder holder = read_holder(platform.lock());
     close(fd);
-    return fail(Code::exists, "minato " + (holder.command.empty() ? "serve" : holder.command) + " (pid " +
-                                  std::to_string(holder.pid) + ") already runs on " + platform.dir.string() + ".");
+    return fail(Code::exists, "minato " + (holder.command.empty() ? "serve" : holder.command) +
+                                  " (pid " + std::to_string(holder.pid) + ") already runs on " +
+                                  platform.dir.string() + ".");
   }
   const std::string text = std::to_string(getpid()) + " " + command + "\n";
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+  if (ftruncate(fd, 0) != 0 ||
+      pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     close(fd);
-    return fail(Code::unavailable, platform.lock().string() + " cannot be written.", strerror(errno));
+    return fail(Code::unavailable, platform.lock().string() + " cannot be written.",
+                strerror(errno));
   }
   return PlatformLock(fd);
 }

@@ -33,11 +33,12 @@ struct Platform {
 /// Makes .minato with its parts and the lake's directory, with the permissions that each needs.
 Status make_directories(const Platform& platform, const Config& config);
 
-/// Reads a generated secret of .minato/secrets; makes it (32 random hexadecimal characters) when it is missing.
+/// Reads a generated secret of .minato/secrets; makes it (32 random hexadecimal characters) when it
+/// is missing.
 Result<std::string> generated_secret(const Platform& platform, const std::string& name);
 
-/// One process at a time may run PostgreSQL and write the lake of a platform. Held until destroyed or the process
-/// ends, however it ends.
+/// One process at a time may run PostgreSQL and write the lake of a platform. Held until destroyed
+/// or the process ends, however it ends.
 class PlatformLock {
  public:
   PlatformLock(PlatformLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

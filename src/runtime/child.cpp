@@ -18,7 +18,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Runs between fork and exec: only async-signal-safe calls.
-[[noreturn]] void become(char* const* argv, const ChildOptions& options, pid_t parent, int input_fd) {
+[[noreturn]] void become(char* const* argv, const ChildOptions& options, pid_t parent,
+                         int input_fd) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, options.death_signal);
   if (getppid() != parent) _exit(127);  // the parent died before the line above
@@ -118,7 +119,8 @@ Result<Finished> run(ChildOptions options, std::chrono::milliseconds limit) {
     read_available(ends[0], finished.output);
     ended = wait_for_end(*pid, std::chrono::milliseconds(0), &status);
     // A closed pipe makes poll return at once: do not spin until the exit is seen.
-    if (!ended && (waiting.revents & POLLHUP)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    if (!ended && (waiting.revents & POLLHUP))
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   if (!ended) {
     kill(*pid, SIGKILL);
@@ -126,7 +128,8 @@ Result<Finished> run(ChildOptions options, std::chrono::milliseconds limit) {
   }
   read_available(ends[0], finished.output);
   close(ends[0]);
-  if (!ended) return fail(Code::deadline, options.argv[0] + " did not end in time.", finished.output);
+  if (!ended)
+    return fail(Code::deadline, options.argv[0] + " did not end in time.", finished.output);
   finished.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return finished;
 }

@@ -1,6 +1,6 @@
-// Child processes: started so that they never outlive this process, in a process group of their own (Ctrl-C at a
-// terminal reaches only us, and we end them in order). Call from the main thread: Linux ties a child's death signal
-// to the thread that forked.
+// Child processes: started so that they never outlive this process, in a process group of their own
+// (Ctrl-C at a terminal reaches only us, and we end them in order). Call from the main thread:
+// Linux ties a child's death signal to the thread that forked.
 #pragma once
 
 #include <sys/types.h>
@@ -16,18 +16,20 @@ namespace minato::runtime {
 
 struct ChildOptions {
   std::vector<std::string> argv;
-  std::string program;            // what to execute; empty: argv[0], looked up in PATH unless it has a slash
-  int death_signal = SIGKILL;     // sent when we die; setpriv must be told again, it clears the setting
-  int output_fd = -1;             // stdout and stderr; -1: ours
-  std::string input;              // given on stdin; empty: /dev/null
+  std::string program;  // what to execute; empty: argv[0], looked up in PATH unless it has a slash
+  int death_signal =
+      SIGKILL;         // sent when we die; setpriv must be told again, it clears the setting
+  int output_fd = -1;  // stdout and stderr; -1: ours
+  std::string input;   // given on stdin; empty: /dev/null
 };
 
-/// Error{unavailable} when the process cannot be made. A program that is missing ends with exit code 127.
+/// Error{unavailable} when the process cannot be made. A program that is missing ends with exit
+/// code 127.
 Result<pid_t> spawn(const ChildOptions& options);
 
 struct Finished {
-  int exit_code = 0;  // 128 + signal when killed
-  std::string output; // stdout and stderr, at most 64 KiB
+  int exit_code = 0;   // 128 + signal when killed
+  std::string output;  // stdout and stderr, at most 64 KiB
 };
 /// Runs to the end. Error{deadline} after `limit` (the process is killed).
 Result<Finished> run(ChildOptions options, std::chrono::milliseconds limit);

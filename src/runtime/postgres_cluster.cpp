@@ -57,7 +57,8 @@ std::string first_line(const fs::path& path) {
 std::vector<std::pair<int, fs::path>> installations() {
   std::vector<std::pair<int, fs::path>> found;
   for (int major = kNewestMajor; major >= kOldestMajor; --major) {
-    for (const std::string& base : {std::string("/usr/lib/postgresql/"), std::string("/usr/pgsql-")}) {
+    for (const std::string& base :
+         {std::string("/usr/lib/postgresql/"), std::string("/usr/pgsql-")}) {
       const fs::path bin = base + std::to_string(major) + "/bin";
       if (fs::exists(bin / "initdb")) found.emplace_back(major, bin);
     }
@@ -65,22 +66,34 @@ std::vector<std::pair<int, fs::path>> installations() {
   return found;
 }
 
-// Settings of ours: small, safe (fsync stays on), given on the command line so that no file can undo them.
+// Settings of ours: small, safe (fsync stays on), given on the command line so that no file can
+// undo them.
 std::vector<std::string> settings(const ClusterOptions& options) {
   std::vector<std::string> out;
-  for (const std::string& setting :
-       {std::string("listen_addresses="), "unix_socket_directories=" + options.socket_dir.string(),
-        std::string("unix_socket_permissions=0777"), std::string("max_connections=100"),
-        std::string("shared_buffers=32MB"), std::string("work_mem=4MB"),
-        std::string("maintenance_work_mem=32MB"), std::string("wal_level=minimal"),
-        std::string("max_wal_senders=0"), std::string("max_wal_size=256MB"),
-        std::string("checkpoint_timeout=10min"), std::string("wal_compression=on"),
-        std::string("autovacuum_max_workers=2"), std::string("autovacuum_naptime=20s"),
-        std::string("max_parallel_workers_per_gather=0"), std::string("jit=off"),
-        std::string("huge_pages=off"), std::string("log_min_messages=warning"),
-        std::string("log_min_error_statement=panic"), std::string("log_checkpoints=off"),
-        std::string("log_line_prefix=%m [%p] %u "), std::string("log_timezone=UTC"),
-        std::string("logging_collector=off"), std::string("cluster_name=minato")}) {
+  for (const std::string& setting : {std::string("listen_addresses="),
+                                     "unix_socket_directories=" + options.socket_dir.string(),
+                                     std::string("unix_socket_permissions=0777"),
+                                     std::string("max_connections=100"),
+                                     std::string("shared_buffers=32MB"),
+                                     std::string("work_mem=4MB"),
+                                     std::string("maintenance_work_mem=32MB"),
+                                     std::string("wal_level=minimal"),
+                                     std::string("max_wal_senders=0"),
+                                     std::string("max_wal_size=256MB"),
+                                     std::string("checkpoint_timeout=10min"),
+                                     std::string("wal_compression=on"),
+                                     std::string("autovacuum_max_workers=2"),
+                                     std::string("autovacuum_naptime=20s"),
+                                     std::string("max_parallel_workers_per_gather=0"),
+                                     std::string("jit=off"),
+                                     std::string("huge_pages=off"),
+                                     std::string("log_min_messages=warning"),
+                                     std::string("log_min_error_statement=panic"),
+                                     std::string("log_checkpoints=off"),
+                                     std::string("log_line_prefix=%m [%p] %u "),
+                                     std::string("log_timezone=UTC"),
+                                     std::string("logging_collector=off"),
+                                     std::string("cluster_name=minato")}) {
     out.push_back("-c");
     out.push_back(setting);
   }
@@ -114,8 +127,14 @@ std::string conninfo_item(std::string_view keyword, std::string_view value) {
   return out + "' ";
 }
 
+uid_t PostgresCluster::server_uid() {
+  const auto user = server_user();
+  return user ? user->uid : geteuid();
+}
+
 bool PostgresCluster::initialised() const {
-  // PG_VERSION is among the first files of initdb; global/pg_control with a start of ours marks a complete one.
+  // PG_VERSION is among the first files of initdb; global/pg_control with a start of ours marks a
+  // complete one.
   return fs::exists(options_.data_dir / "minato.initialised");
 }
 
@@ -129,9 +148,10 @@ std::string PostgresCluster::conninfo(const std::string& user, const std::string
 Result<std::string> PostgresCluster::program(const std::string& name) const {
   const auto found = installations();
   if (found.empty()) {
-    return fail(Code::unavailable,
-                "PostgreSQL 14 or newer is not installed. Install it (Debian: apt install postgresql-15), "
-                "or name a server of your own in minato.toml: [lake] catalog = \"postgres://…\".");
+    return fail(
+        Code::unavailable,
+        "PostgreSQL 14 or newer is not installed. Install it (Debian: apt install postgresql-15), "
+        "or name a server of your own in minato.toml: [lake] catalog = \"postgres://…\".");
   }
   const std::string version = first_line(options_.data_dir / "PG_VERSION");
   if (version.empty() || !initialised()) return (found.front().second / name).string();
@@ -139,27 +159,38 @@ Result<std::string> PostgresCluster::program(const std::string& name) const {
     if (std::to_string(major) == version) return (bin / name).string();
   }
   return fail(Code::unavailable, options_.data_dir.string() + " was made by PostgreSQL " + version +
-                                     ", which is not installed any more. Install postgresql-" + version +
-                                     ", or move the data with pg_upgrade.");
+                                     ", which is not installed any more. Install postgresql-" +
+                                     version + ", or move the data with pg_upgrade.");
 }
 
-Result<std::vector<std::string>> PostgresCluster::as_server_user(std::vector<std::string> argv) const {
+Status PostgresCluster::check_installed() const {
+  TRY(program("postgres"));
+  return {};
+}
+
+Result<std::vector<std::string>> PostgresCluster::as_server_user(
+    std::vector<std::string> argv) const {
   const auto user = server_user();
   if (!user) return argv;
-  std::vector<std::string> out = {"setpriv",        "--reuid=" + std::to_string(user->uid),
-                                  "--regid=" + std::to_string(user->gid), "--clear-groups",
-                                  "--no-new-privs", "--pdeathsig=INT"};
-  // A platform below a directory that only root may enter (/root, mktemp -d): the server gets the one capability
-  // to pass through directories; what it may write does not change.
+  std::vector<std::string> out = {"setpriv",
+                                  "--reuid=" + std::to_string(user->uid),
+                                  "--regid=" + std::to_string(user->gid),
+                                  "--clear-groups",
+                                  "--no-new-privs",
+                                  "--pdeathsig=INT"};
+  // A platform below a directory that only root may enter (/root, mktemp -d): the server gets the
+  // one capability to pass through directories; what it may write does not change.
   std::vector<std::string> probe = out;
   probe.insert(probe.end(), {"test", "-x", options_.data_dir.string()});
   TRY_ASSIGN(const Finished reachable, run({.argv = probe}, seconds(10)));
   if (reachable.exit_code == 127) {
-    return fail(Code::unavailable, "setpriv is missing. Install it (Debian: apt install util-linux).");
+    return fail(Code::unavailable,
+                "setpriv is missing. Install it (Debian: apt install util-linux).");
   }
   if (reachable.exit_code != 0) {
-    out.insert(out.end(), {"--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search",
-                           "--bounding-set=-all,+dac_read_search"});
+    out.insert(out.end(),
+               {"--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search",
+                "--bounding-set=-all,+dac_read_search"});
   }
   out.insert(out.end(), argv.begin(), argv.end());
   return out;
@@ -171,7 +202,8 @@ Status PostgresCluster::make_directories() const {
   TRY(own(options_.socket_dir, user, 0711));
   std::error_code error;
   fs::create_directories(options_.log_file.parent_path(), error);
-  if (fs::exists(options_.log_file, error) && fs::file_size(options_.log_file, error) > 10'000'000) {
+  if (fs::exists(options_.log_file, error) &&
+      fs::file_size(options_.log_file, error) > 10'000'000) {
     fs::rename(options_.log_file, options_.log_file.string() + ".1", error);
   }
   return {};
@@ -183,7 +215,8 @@ Status PostgresCluster::prepare() {
   TRY_ASSIGN(const std::string initdb, program("initdb"));
   // What a killed first start left is of no use: initdb wants an empty directory.
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(options_.data_dir, error)) fs::remove_all(entry.path(), error);
+  for (const auto& entry : fs::directory_iterator(options_.data_dir, error))
+    fs::remove_all(entry.path(), error);
   const auto user = server_user();
   const fs::path password_file = options_.socket_dir / "initdb.password";
   {
@@ -195,14 +228,16 @@ Status PostgresCluster::prepare() {
     close(fd);
     if (!written || !given) return refuse(password_file, "cannot be written.");
   }
-  TRY_ASSIGN(auto argv, as_server_user({initdb, "-D", options_.data_dir.string(), "-U", options_.superuser,
-                                        "--auth=scram-sha-256", "--pwfile=" + password_file.string(),
-                                        "--encoding=UTF8", "--locale=C.UTF-8"}));
+  TRY_ASSIGN(auto argv,
+             as_server_user({initdb, "-D", options_.data_dir.string(), "-U", options_.superuser,
+                             "--auth=scram-sha-256", "--pwfile=" + password_file.string(),
+                             "--encoding=UTF8", "--locale=C.UTF-8"}));
   auto finished = run({.argv = argv}, seconds(120));
   fs::remove(password_file, error);
   if (!finished) return fail(std::move(finished).error());
   if (finished->exit_code != 0) {
-    return fail(Code::unavailable, "initdb could not make " + options_.data_dir.string() + ".", finished->output);
+    return fail(Code::unavailable, "initdb could not make " + options_.data_dir.string() + ".",
+                finished->output);
   }
   std::ofstream(options_.data_dir / "minato.initialised") << "initdb ended well\n";
   return {};
@@ -223,7 +258,8 @@ Status PostgresCluster::end_left_behind() const {
     if (tick == 1000) kill(pid, SIGQUIT);
     std::this_thread::sleep_for(milliseconds(10));
   }
-  return fail(Code::unavailable, "PostgreSQL (pid " + std::to_string(pid) + ") of an earlier run does not end.");
+  return fail(Code::unavailable,
+              "PostgreSQL (pid " + std::to_string(pid) + ") of an earlier run does not end.");
 }
 
 Result<pid_t> PostgresCluster::launch() {
@@ -234,8 +270,11 @@ Result<pid_t> PostgresCluster::launch() {
   const auto set = settings(options_);
   argv.insert(argv.end(), set.begin(), set.end());
   TRY_ASSIGN(argv, as_server_user(std::move(argv)));
-  const int log_fd = open(options_.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (log_fd < 0) return fail(Code::unavailable, options_.log_file.string() + " cannot be written.", strerror(errno));
+  const int log_fd =
+      open(options_.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log_fd < 0)
+    return fail(Code::unavailable, options_.log_file.string() + " cannot be written.",
+                strerror(errno));
   auto pid = spawn({.argv = argv, .death_signal = SIGINT, .output_fd = log_fd});
   close(log_fd);
   return pid;
@@ -247,13 +286,16 @@ Status PostgresCluster::wait_ready(pid_t pid, milliseconds limit) const {
   while (std::chrono::steady_clock::now() < deadline) {
     if (PQping(text.c_str()) == PQPING_OK) return {};
     siginfo_t info{};  // WNOWAIT: whoever supervises the process still gets to see its end
-    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
-      return fail(Code::unavailable, "PostgreSQL ended while starting. Its log: " + options_.log_file.string(),
+    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == pid) {
+      return fail(Code::unavailable,
+                  "PostgreSQL ended while starting. Its log: " + options_.log_file.string(),
                   log_tail());
     }
     std::this_thread::sleep_for(milliseconds(10));
   }
-  return fail(Code::deadline, "PostgreSQL does not get ready. Its log: " + options_.log_file.string(), log_tail());
+  return fail(Code::deadline,
+              "PostgreSQL does not get ready. Its log: " + options_.log_file.string(), log_tail());
 }
 
 std::string PostgresCluster::log_tail() const {

@@ -1,5 +1,6 @@
-// A private PostgreSQL: initialised on first use, reachable over a Unix socket only, never run as root,
-// never outliving the process that started it. Who may log in is decided by passwords (scram-sha-256).
+// A private PostgreSQL: initialised on first use, reachable over a Unix socket only, never run as
+// root, never outliving the process that started it. Who may log in is decided by passwords
+// (scram-sha-256).
 #pragma once
 
 #include <sys/types.h>
@@ -15,22 +16,30 @@ namespace minato::runtime {
 
 struct ClusterOptions {
   std::filesystem::path data_dir;
-  std::filesystem::path socket_dir;    // path + "/.s.PGSQL.5432" must fit into 107 bytes
+  std::filesystem::path socket_dir;  // path + "/.s.PGSQL.5432" must fit into 107 bytes
   std::filesystem::path log_file;
   std::string superuser = "postgres";
-  std::string superuser_password;      // set by initdb
+  std::string superuser_password;  // set by initdb
 };
 
 class PostgresCluster {
  public:
   explicit PostgresCluster(ClusterOptions options) : options_(std::move(options)) {}
 
+  /// Whom the server runs as: we ourselves, or an unprivileged user when we are root.
+  static uid_t server_uid();
   bool initialised() const;
-  /// initdb and directories; nothing to do on an initialised cluster. Error{unavailable|unsupported} with the fix.
+  /// Whether PostgreSQL's programs are there, in the version that made the data. Error with the
+  /// fix.
+  Status check_installed() const;
+  /// initdb and directories; nothing to do on an initialised cluster.
+  /// Error{unavailable|unsupported} with the fix.
   Status prepare();
-  /// Starts the server process without waiting for it. A server that a killed predecessor left behind is ended first.
+  /// Starts the server process without waiting for it. A server that a killed predecessor left
+  /// behind is ended first.
   Result<pid_t> launch();
-  /// Returns when the server accepts connections. Error with the end of the server's log when it ends before.
+  /// Returns when the server accepts connections. Error with the end of the server's log when it
+  /// ends before.
   Status wait_ready(pid_t pid, std::chrono::milliseconds limit) const;
 
   /// keyword='value' connection text.

@@ -27,7 +27,8 @@ std::int64_t memory_kb(long pid) {
 
 std::int64_t tree_memory_kb(long pid) {
   std::int64_t sum = memory_kb(pid);
-  std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children");
+  std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) +
+                         "/children");
   long child = 0;
   while (children >> child) sum += memory_kb(child);
   return sum;
@@ -43,7 +44,10 @@ std::vector<ProcessView> load_processes(const std::filesystem::path& file) {
   const long supervisor = all.value("supervisor", 0L);
   if (supervisor <= 0) return out;
   const bool alive = kill(static_cast<pid_t>(supervisor), 0) == 0;
-  out.push_back({.name = "serve", .pid = supervisor, .up = alive, .memory_bytes = memory_kb(supervisor) * 1024});
+  out.push_back({.name = "serve",
+                 .pid = supervisor,
+                 .up = alive,
+                 .memory_bytes = memory_kb(supervisor) * 1024});
   for (const auto& item : all.value("processes", nlohmann::json::array())) {
     ProcessView view;
     view.name = item.value("name", "");

@@ -1,4 +1,4 @@
-// What Minato shows of itself, as JSON: the same for `minato status --json`, /api/v1/status and the page.
+// What Minato shows of itself, as JSON: for `minato status --json`, /api/v1/status and the page.
 #pragma once
 
 #include <filesystem>

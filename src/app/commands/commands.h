@@ -1,5 +1,5 @@
-// What the commands do. Each prints its result on stdout, returns an Error for the command line to print, or an
-// exit code when that alone says something.
+// What the commands do. Each prints its result on stdout, returns an Error for the command line to
+// print, or an exit code when that alone says something.
 #pragma once
 
 #include <string>

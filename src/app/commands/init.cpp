@@ -10,13 +10,14 @@ namespace fs = std::filesystem;
 namespace {
 
 // {0} gate port, {1} http port.
-constexpr const char* kConfig = R"toml(# A Minato platform. Everything is optional: what is commented out shows the default.
+constexpr const char* kConfig =
+    R"toml(# A Minato platform. What is commented out shows the default.
 # `minato check` validates this file; a running `minato serve` takes changes over by itself.
 # Passwords never stand here: name a file (…_file) or an environment variable (…_env).
 
 [lake]
 # data = "lake"             # a directory beside this file, or "s3://bucket/prefix"
-# catalog = "embedded"      # a private PostgreSQL in .minato/, or "postgres://user@host:5432/minato"
+# catalog = "embedded"      # a private PostgreSQL, or "postgres://user@host:5432/minato"
 # catalog_password_file = "catalog.password"
 
 # [lake.s3]                 # only for data = "s3://…"
@@ -35,7 +36,7 @@ port = {0}
 # listen = "127.0.0.1"
 port = {1}
 
-[marts]                     # marts/<schema>/<name>.sql: one SELECT each, refreshed when its inputs change
+[marts]                     # marts/<schema>/<name>.sql: one SELECT each, refreshed when inputs change
 # refresh_seconds = 60      # at most this often
 # workers = 1               # processes that build marts
 
@@ -61,7 +62,8 @@ port = {1}
 # tables = ["shop.%"]       # database.table; % stands for anything
 )toml";
 
-constexpr const char* kFirstMart = R"sql(-- A mart: one SELECT. Its table is named after the file: example.hello.
+constexpr const char* kFirstMart =
+    R"sql(-- A mart: one SELECT. Its table is named after the file: example.hello.
 -- What it reads is found by itself, and it is refreshed whenever that changes, e.g.
 --   SELECT customer_id, count(*) AS orders FROM shop.orders GROUP BY customer_id
 SELECT 'Welcome to Minato' AS greeting
@@ -86,12 +88,15 @@ Result<int> init(const InitOptions& options) {
   const fs::path directory = options.directory;
   std::error_code error;
   if (fs::exists(directory / "minato.toml", error)) {
-    return fail(Code::exists, (directory / "minato.toml").string() + " is already there; nothing was changed.");
+    return fail(Code::exists,
+                (directory / "minato.toml").string() + " is already there; nothing was changed.");
   }
   fs::create_directories(directory / "marts" / "example", error);
-  if (error) return fail(Code::unavailable, directory.string() + " cannot be made.", error.message());
-  const std::string config = fmt::format(fmt::runtime(kConfig), options.gate_port ? options.gate_port : 5439,
-                                         options.http_port ? options.http_port : 8750);
+  if (error)
+    return fail(Code::unavailable, directory.string() + " cannot be made.", error.message());
+  const std::string config =
+      fmt::format(fmt::runtime(kConfig), options.gate_port ? options.gate_port : 5439,
+                  options.http_port ? options.http_port : 8750);
   TRY(write_new(directory / "marts" / "example" / "hello.sql", kFirstMart));
   TRY(write_new(directory / ".gitignore", kIgnore));
   TRY(write_file(directory / "minato.toml", config));

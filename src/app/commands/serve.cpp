@@ -15,8 +15,8 @@ Result<int> serve(const Platform& platform) {
 Status require_serve(const Platform& platform) {
   const LockHolder holder = lock_holder(platform);
   if (holder.command == "serve") return {};
-  return fail(Code::not_found, "minato serve does not run on " + platform.dir.string() + ". Start it:  minato -C " +
-                                   platform.dir.string() + " serve");
+  return fail(Code::not_found, "minato serve does not run on " + platform.dir.string() +
+                                   ". Start it:  minato -C " + platform.dir.string() + " serve");
 }
 
 }  // namespace minato::app

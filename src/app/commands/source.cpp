@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "app/commands/commands.h"
 #include "app/config/edit.h"
@@ -12,15 +10,8 @@ namespace minato::app {
 namespace fs = std::filesystem;
 namespace {
 
-Result<std::string> config_text(const Platform& platform) {
-  std::ifstream in(platform.config_file(), std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-// As written into minato.toml: relative inside the platform, absolute elsewhere, so that it means the same file
-// wherever serve is started.
+// As written into minato.toml: relative inside the platform, absolute elsewhere, so that it means
+// the same file wherever serve is started.
 std::string stored_path(const Platform& platform, const std::string& given) {
   std::error_code error;
   const fs::path absolute = fs::weakly_canonical(fs::absolute(given, error), error);
@@ -35,8 +26,9 @@ Result<int> source_add(const Platform& platform, const SourceAddOptions& options
   TRY_ASSIGN(const Config config, load_config(platform.dir));
   for (const SourceConfig& source : config.sources) {
     if (source.name == options.name) {
-      return fail(Code::exists, "There is a source " + options.name + " already (minato.toml, line " +
-                                    std::to_string(source.line) + "). `minato source remove` takes it away.");
+      return fail(Code::exists, "There is a source " + options.name +
+                                    " already (minato.toml, line " + std::to_string(source.line) +
+                                    "). `minato source remove` takes it away.");
     }
   }
   SourceConfig source{.name = options.name, .url = options.url, .tables = options.tables};
@@ -45,13 +37,15 @@ Result<int> source_add(const Platform& platform, const SourceAddOptions& options
     source.password.file = stored_path(platform, options.password_file);
     TRY(read_secret(source.password, platform.dir, "The source's password"));
   }
-  TRY_ASSIGN(const std::string before, config_text(platform));
+  TRY_ASSIGN(const std::string before, read_config(platform.dir));
   const std::string after = add_source(before, source);
   Config changed;
   const auto problems = parse_config(after, platform.config_file().string(), changed);
-  if (!problems.empty()) return fail(Code::invalid, problems.front().text + " " + problems.front().hint);
+  if (!problems.empty())
+    return fail(Code::invalid, problems.front().text + " " + problems.front().hint);
   TRY(write_file(platform.config_file(), after));
-  std::cout << "Added source " << options.name << " to " << platform.config_file().string() << ".\n";
+  std::cout << "Added source " << options.name << " to " << platform.config_file().string()
+            << ".\n";
   if (lock_holder(platform).command == "serve") {
     std::cout << "The running minato serve takes it over now; see `minato status`.\n";
   }
@@ -68,7 +62,8 @@ Result<int> source_list(const Platform& platform, bool json) {
     std::cout << all.dump(2) << "\n";
     return 0;
   }
-  if (config.sources.empty()) std::cout << "No sources. `minato source add --help` shows how to add one.\n";
+  if (config.sources.empty())
+    std::cout << "No sources. `minato source add --help` shows how to add one.\n";
   for (const SourceConfig& source : config.sources) {
     std::cout << source.name << "  " << source.url << " ";
     for (const auto& pattern : source.tables) std::cout << " " << pattern;
@@ -79,7 +74,7 @@ Result<int> source_list(const Platform& platform, bool json) {
 
 Result<int> source_remove(const Platform& platform, const std::string& name) {
   TRY_ASSIGN(const Config config, load_config(platform.dir));
-  TRY_ASSIGN(const std::string before, config_text(platform));
+  TRY_ASSIGN(const std::string before, read_config(platform.dir));
   TRY_ASSIGN(const std::string after, remove_source(before, config, name));
   TRY(write_file(platform.config_file(), after));
   std::cout << "Removed source " << name << ". Its tables stay in the lake.\n";

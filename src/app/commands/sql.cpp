@@ -1,4 +1,5 @@
-// `minato sql`: a small client of the gate. What it sends passes the same checks as everybody's SQL.
+// `minato sql`: a small client of the gate. What it sends passes the same checks as everybody's
+// SQL.
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -22,8 +23,7 @@ bool is_plain_json(Oid type) {
     case 21:  // int2
     case 23:  // int4
       return true;
-    default:
-      return false;
+    default: return false;
   }
 }
 
@@ -53,7 +53,8 @@ void print_json(const pg::Rows& rows, PGresult* result) {
 }
 
 std::string csv_field(std::string_view text) {
-  if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos)
+    return std::string(text);
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
   return out + "\"";
@@ -67,7 +68,8 @@ void print_csv(const pg::Rows& rows, PGresult* result) {
   std::cout << "\n";
   for (int row = 0; row < rows.size(); ++row) {
     for (int column = 0; column < rows.columns(); ++column) {
-      std::cout << (column ? "," : "") << (rows.is_null(row, column) ? "" : csv_field(rows.text(row, column)));
+      std::cout << (column ? "," : "")
+                << (rows.is_null(row, column) ? "" : csv_field(rows.text(row, column)));
     }
     std::cout << "\n";
   }
@@ -88,7 +90,8 @@ void print_table(const pg::Rows& rows, PGresult* result) {
   std::vector<std::size_t> widths;
   for (int column = 0; column < rows.columns(); ++column) {
     std::size_t widest = width(PQfname(result, column));
-    for (int row = 0; row < rows.size(); ++row) widest = std::max(widest, width(rows.text(row, column)));
+    for (int row = 0; row < rows.size(); ++row)
+      widest = std::max(widest, width(rows.text(row, column)));
     widths.push_back(widest);
   }
   const auto cell = [&](std::string_view text, int column) {
@@ -99,7 +102,8 @@ void print_table(const pg::Rows& rows, PGresult* result) {
   for (int column = 0; column < rows.columns(); ++column) cell(PQfname(result, column), column);
   std::cout << "\n";
   for (int column = 0; column < rows.columns(); ++column) {
-    std::cout << (column ? "-+-" : "") << std::string(widths[static_cast<std::size_t>(column)], '-');
+    std::cout << (column ? "-+-" : "")
+              << std::string(widths[static_cast<std::size_t>(column)], '-');
   }
   std::cout << "\n";
   for (int row = 0; row < rows.size(); ++row) {
@@ -110,8 +114,9 @@ void print_table(const pg::Rows& rows, PGresult* result) {
 }
 
 std::string gate_conninfo(const Config& config, const std::string& password) {
-  const std::string host = config.gate.listen == "0.0.0.0" || config.gate.listen == "::" ? "127.0.0.1"
-                                                                                            : config.gate.listen;
+  const std::string host = config.gate.listen == "0.0.0.0" || config.gate.listen == "::"
+                               ? "127.0.0.1"
+                               : config.gate.listen;
   using runtime::conninfo_item;
   return conninfo_item("host", host) + conninfo_item("port", std::to_string(config.gate.port)) +
          conninfo_item("user", kAdminAccount) + conninfo_item("password", password) +

@@ -22,7 +22,7 @@ std::string to_string(const Problem& problem) {
   return out;
 }
 
-Result<Config> load_config(const fs::path& directory) {
+Result<std::string> read_config(const fs::path& directory) {
   const fs::path path = directory / "minato.toml";
   std::ifstream in(path, std::ios::binary);
   if (!in) {
@@ -32,31 +32,41 @@ Result<Config> load_config(const fs::path& directory) {
   }
   std::stringstream text;
   text << in.rdbuf();
+  return text.str();
+}
+
+Result<Config> load_config(const fs::path& directory) {
+  TRY_ASSIGN(const std::string text, read_config(directory));
   Config config;
-  const auto problems = parse_config(text.str(), path.string(), config);
+  const auto problems = parse_config(text, (directory / "minato.toml").string(), config);
   if (problems.empty()) return config;
   std::string all;
   for (const Problem& problem : problems) all += (all.empty() ? "" : "\n") + to_string(problem);
   return fail(Code::invalid, all);
 }
 
-Result<std::string> read_secret(const SecretRef& ref, const fs::path& directory, std::string_view what) {
+Result<std::string> read_secret(const SecretRef& ref, const fs::path& directory,
+                                std::string_view what) {
   if (!ref.env.empty()) {
     const char* value = std::getenv(ref.env.c_str());
     if (value) return std::string(value);
-    return fail(Code::not_found, std::string(what) + ": the environment variable " + ref.env + " is not set.");
+    return fail(Code::not_found,
+                std::string(what) + ": the environment variable " + ref.env + " is not set.");
   }
   if (ref.file.empty()) return std::string();
-  const fs::path path = fs::path(ref.file).is_absolute() ? fs::path(ref.file) : directory / ref.file;
+  const fs::path path =
+      fs::path(ref.file).is_absolute() ? fs::path(ref.file) : directory / ref.file;
   std::ifstream in(path, std::ios::binary);
   if (!in || fs::is_directory(path)) {
-    return fail(Code::not_found, std::string(what) + ": the file " + path.string() + " cannot be read.");
+    return fail(Code::not_found,
+                std::string(what) + ": the file " + path.string() + " cannot be read.");
   }
   std::stringstream text;
   text << in.rdbuf();
   std::string secret = text.str();
   while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
-  if (secret.empty()) return fail(Code::invalid, std::string(what) + ": the file " + path.string() + " is empty.");
+  if (secret.empty())
+    return fail(Code::invalid, std::string(what) + ": the file " + path.string() + " is empty.");
   return secret;
 }
 

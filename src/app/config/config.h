@@ -1,4 +1,5 @@
-// minato.toml as plain values. Everything has a default; secrets are never in it, only where to find them.
+// minato.toml as plain values. Everything has a default; secrets are never in it, only where to
+// find them.
 #pragma once
 
 #include <cstdint>
@@ -94,10 +95,15 @@ struct Problem {
 /// "minato.toml:12: unknown key `tabels`. Did you mean `tables`?"
 std::string to_string(const Problem& problem);
 
-/// Reads text of minato.toml; all problems are collected. `config` is of use only when there is none.
+/// Reads text of minato.toml; all problems are collected. `config` is of use only when there is
+/// none.
 std::vector<Problem> parse_config(std::string_view text, const std::string& file, Config& config);
 
-/// Error{invalid} whose message holds all problems, one a line; Error{not_found} when there is no minato.toml.
+/// The text of DIR/minato.toml. Error{not_found} when there is none.
+Result<std::string> read_config(const std::filesystem::path& directory);
+
+/// Error{invalid} whose message holds all problems, one a line; Error{not_found} when there is no
+/// minato.toml.
 Result<Config> load_config(const std::filesystem::path& directory);
 
 /// The secret's text without the line end. Errors name the file or variable, never the content.

@@ -56,14 +56,18 @@ std::string add_source(std::string text, const SourceConfig& source) {
   text += "\n[[source]]\n";
   text += "name = " + toml_text(source.name) + "\n";
   text += "url = " + toml_text(source.url) + "\n";
-  if (!source.password.file.empty()) text += "password_file = " + toml_text(source.password.file) + "\n";
-  if (!source.password.env.empty()) text += "password_env = " + toml_text(source.password.env) + "\n";
+  if (!source.password.file.empty())
+    text += "password_file = " + toml_text(source.password.file) + "\n";
+  if (!source.password.env.empty())
+    text += "password_env = " + toml_text(source.password.env) + "\n";
   text += "tables = [";
-  for (std::size_t i = 0; i < source.tables.size(); ++i) text += (i ? ", " : "") + toml_text(source.tables[i]);
+  for (std::size_t i = 0; i < source.tables.size(); ++i)
+    text += (i ? ", " : "") + toml_text(source.tables[i]);
   return text + "]\n";
 }
 
-Result<std::string> remove_source(const std::string& text, const Config& config, const std::string& name) {
+Result<std::string> remove_source(const std::string& text, const Config& config,
+                                  const std::string& name) {
   const SourceConfig* found = nullptr;
   std::string all;
   for (const SourceConfig& source : config.sources) {
@@ -72,7 +76,8 @@ Result<std::string> remove_source(const std::string& text, const Config& config,
   }
   if (!found) {
     return fail(Code::not_found,
-                "There is no source " + name + ". " + (all.empty() ? "There is none at all." : "There are: " + all + "."));
+                "There is no source " + name + ". " +
+                    (all.empty() ? "There is none at all." : "There are: " + all + "."));
   }
   auto lines = lines_of(text);
   CHECK(found->line >= 1 && static_cast<std::size_t>(found->line) <= lines.size());
@@ -80,12 +85,14 @@ Result<std::string> remove_source(const std::string& text, const Config& config,
   std::size_t end = begin + 1;
   while (end < lines.size() && !stripped(lines[end]).starts_with("[")) ++end;
   // Comments and blank lines directly above the next section belong to that section.
-  while (end < lines.size() && end > begin + 1 && (is_comment(lines[end - 1]) || stripped(lines[end - 1]).empty())) {
+  while (end < lines.size() && end > begin + 1 &&
+         (is_comment(lines[end - 1]) || stripped(lines[end - 1]).empty())) {
     --end;
   }
   while (begin > 0 && is_comment(lines[begin - 1])) --begin;
   while (begin > 0 && stripped(lines[begin - 1]).empty()) --begin;
-  lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(begin), lines.begin() + static_cast<std::ptrdiff_t>(end));
+  lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(begin),
+              lines.begin() + static_cast<std::ptrdiff_t>(end));
   std::string out;
   for (const auto& line : lines) out += line;
   return out;
@@ -94,10 +101,13 @@ Result<std::string> remove_source(const std::string& text, const Config& config,
 Status write_file(const fs::path& path, std::string_view text, int mode) {
   const std::string beside = path.string() + ".new";
   const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  if (fd < 0) return fail(Code::unavailable, path.string() + " cannot be written.", strerror(errno));
-  const bool good = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  if (fd < 0)
+    return fail(Code::unavailable, path.string() + " cannot be written.", strerror(errno));
+  const bool good =
+      write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   struct stat before {};
-  if (stat(path.c_str(), &before) == 0) [[maybe_unused]] const int kept = fchmod(fd, before.st_mode & 07777);
+  if (stat(path.c_str(), &before) == 0) [[maybe_unused]]
+    const int kept = fchmod(fd, before.st_mode & 07777);
   close(fd);
   if (!good || rename(beside.c_str(), path.c_str()) != 0) {
     const std::string why = strerror(errno);

@@ -13,10 +13,12 @@
 namespace minato::app {
 namespace {
 
-// Reads one TOML table, remembers which keys were asked for, and reports the rest with a suggestion.
+// Reads one TOML table, remembers which keys were asked for, and reports the rest with a
+// suggestion.
 class Section {
  public:
-  Section(const toml::table& table, std::string name, const std::string& file, std::vector<Problem>& problems)
+  Section(const toml::table& table, std::string name, const std::string& file,
+          std::vector<Problem>& problems)
       : table_(table), name_(std::move(name)), file_(file), problems_(problems) {}
 
   void text(const char* key, std::string& out) {
@@ -35,7 +37,9 @@ class Section {
     if (value && value->get() >= low && value->get() <= high) {
       out = static_cast<int>(value->get());
     } else {
-      wrong(*node, key, "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ".");
+      wrong(*node, key,
+            "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high) +
+                ".");
     }
   }
   void flag(const char* key, bool& out) {
@@ -74,16 +78,19 @@ class Section {
     text((key + "_file").c_str(), out.file);
     text((key + "_env").c_str(), out.env);
     if (const auto* node = known(key.c_str(), false)) {
-      wrong(*node, key.c_str(), "may not stand in this file. Put it into a file of its own and write " + key +
-                                    "_file = \"…\", or name an environment variable with " + key + "_env = \"…\".");
+      wrong(*node, key.c_str(),
+            "may not stand in this file. Put it into a file of its own and write " + key +
+                "_file = \"…\", or name an environment variable with " + key + "_env = \"…\".");
     }
     if (!out.file.empty() && !out.env.empty()) {
-      wrong(*table_.get(key + "_env"), key.c_str(), "is given twice: by file and by environment. Keep one.");
+      wrong(*table_.get(key + "_env"), key.c_str(),
+            "is given twice: by file and by environment. Keep one.");
     }
   }
   const toml::table* table(const char* key) {
     const auto* node = known(key);
-    if (node && !node->as_table()) wrong(*node, key, "must be a section, as in [" + path(key) + "].");
+    if (node && !node->as_table())
+      wrong(*node, key, "must be a section, as in [" + path(key) + "].");
     return node ? node->as_table() : nullptr;
   }
   const toml::array* tables(const char* key) {
@@ -143,7 +150,8 @@ class Reader {
     in(top, "lake", [&](Section& s) { lake(s); });
     in(top, "gate", [&](Section& s) { listener(s, config_.gate); });
     in(top, "http", [&](Section& s) { listener(s, config_.http); });
-    in(top, "capture", [&](Section& s) { s.number("interval_ms", config_.capture_interval_ms, 10, 60'000); });
+    in(top, "capture",
+       [&](Section& s) { s.number("interval_ms", config_.capture_interval_ms, 10, 60'000); });
     in(top, "marts", [&](Section& s) {
       s.number("refresh_seconds", config_.marts.refresh_seconds, 0, 86'400);
       s.number("workers", config_.marts.workers, 0, 64);
@@ -194,9 +202,11 @@ class Reader {
       s3.flag("use_ssl", lake.s3.use_ssl);
       s3.refuse_unknown();
     }
-    const bool postgres = lake.catalog.starts_with("postgres://") || lake.catalog.starts_with("postgresql://");
+    const bool postgres =
+        lake.catalog.starts_with("postgres://") || lake.catalog.starts_with("postgresql://");
     if (!lake.embedded() && !postgres) {
-      s.problem(s.line("catalog"), "`lake.catalog` must be \"embedded\" or \"postgres://user@host:port/database\".");
+      s.problem(s.line("catalog"),
+                "`lake.catalog` must be \"embedded\" or \"postgres://user@host:port/database\".");
     }
     static const std::regex with_password("^[a-z]+://[^/@]*:[^/@]+@.*");
     if (postgres && std::regex_match(lake.catalog, with_password)) {
@@ -224,17 +234,21 @@ class Reader {
     if (out.name.empty()) {
       s.problem(out.line, "this [[source]] has no name.", "Write name = \"shop\".");
     } else if (!std::regex_match(out.name, good_name)) {
-      s.problem(s.line("name"), "the source name \"" + out.name + "\" may hold letters, digits, _ - . only.");
+      s.problem(s.line("name"),
+                "the source name \"" + out.name + "\" may hold letters, digits, _ - . only.");
     }
     if (out.url.empty()) {
-      s.problem(out.line, "this [[source]] has no url.", "Write url = \"mysql://user@host:3306/\".");
+      s.problem(out.line, "this [[source]] has no url.",
+                "Write url = \"mysql://user@host:3306/\".");
     }
     if (out.tables.empty()) {
-      s.problem(out.line, "this [[source]] names no tables.", "Write tables = [\"shop.%\"] for all of database shop.");
+      s.problem(out.line, "this [[source]] names no tables.",
+                "Write tables = [\"shop.%\"] for all of database shop.");
     }
     for (const auto& pattern : out.tables) {
       if (pattern.find('.') != std::string::npos) continue;
-      s.problem(s.line("tables"), "the pattern \"" + pattern + "\" has no dot between database and table.",
+      s.problem(s.line("tables"),
+                "the pattern \"" + pattern + "\" has no dot between database and table.",
                 "Did you mean \"" + pattern + ".%\"?");
     }
     config_.sources.push_back(std::move(out));
@@ -267,8 +281,9 @@ std::vector<Problem> parse_config(std::string_view text, const std::string& file
   }
   Reader(file, problems, config).read(parsed.table());
   if (config.gate.port == config.http.port && config.gate.listen == config.http.listen) {
-    problems.push_back({file, 0, "[gate] and [http] have the same port " + std::to_string(config.gate.port) + ".",
-                        "Give each its own."});
+    problems.push_back(
+        {file, 0, "[gate] and [http] have the same port " + std::to_string(config.gate.port) + ".",
+         "Give each its own."});
   }
   return problems;
 }

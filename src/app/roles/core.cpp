@@ -1,6 +1,7 @@
 // The role core: captures from all sources, keeps the lake in shape, decides when marts run.
 #include "app/roles/core.h"
 
+#include "app/roles/sources.h"
 #include "base/log.h"
 #include "state/migrations.h"
 #include "state/sources.h"
@@ -8,7 +9,7 @@
 namespace minato::app {
 namespace {
 
-constexpr auto kListen = std::chrono::milliseconds(500);
+constexpr auto kListen = std::chrono::milliseconds(1000);
 
 // The lease of the one core of a platform: a session lock in PostgreSQL, so that a predecessor that
 // still finishes a commit and this one never work at the same time.
@@ -73,8 +74,7 @@ void Core::maintain(std::stop_token stop) {
   options.retention = std::chrono::minutes(config_.maintenance.retention_minutes);
   const auto interval = std::chrono::seconds(config_.maintenance.interval_seconds);
   lake::Maintenance maintenance(
-      *access_.lake, options,
-      [this](const TableName& table, const std::function<Status()>& work) {
+      *access_.lake, options, [this](const TableName& table, const std::function<Status()>& work) {
         return lanes_.with_lane(table, work);
       });
   bool failed = false;
@@ -100,27 +100,35 @@ void Core::maintain(std::stop_token stop) {
 }
 
 Status Core::start_source(pg::Connection& connection, const SourceConfig& source) {
-  auto options = ingest::parse_source_url(source.url);
-  Result<std::string> password =
-      read_secret(source.password, context_.platform.dir, "The password of source " + source.name);
-  if (!options || !password) {
-    const Error error = options ? password.error() : options.error();
+  auto options = source_options(context_.platform, source);
+  if (!options) {
+    log::warn("source cannot start", {{"source", source.name}, {"error", options.error()}});
     TRY(state::register_source(connection, source.name, "mysql"));
     return state::set_source_state(connection, source.name, state::SourceState::error,
-                                   error.message);
+                                   options.error().message);
   }
-  options->name = source.name;
-  options->password = *password;
-  options->tables = source.tables;
   ingest::RunnerOptions runner;
   runner.source = *options;
   runner.state_conninfo = context_.access.owner;
   runner.commit_interval = std::chrono::milliseconds(config_.capture_interval_ms);
-  Running running{source, *password, nullptr};
+  Running running{source, options->password, nullptr};
   running.runner = std::make_unique<ingest::SourceRunner>(runner, *access_.lake, lanes_);
   running.runner->start();
   runners_.emplace(source.name, std::move(running));
   return {};
+}
+
+bool Core::secrets_changed() const {
+  for (const SourceConfig& source : config_.sources) {
+    const auto password = read_secret(source.password, context_.platform.dir, "");
+    const auto running = runners_.find(source.name);
+    // One that could not start is worth a try as soon as its secret can be read.
+    if (running == runners_.end() ? password && ingest::parse_source_url(source.url)
+                                  : password && *password != running->second.password) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Status Core::follow(pg::Connection& connection, const Config& config) {
@@ -137,7 +145,7 @@ Status Core::follow(pg::Connection& connection, const Config& config) {
                               ? Result<std::string>("")
                               : read_secret(found->second.password, context_.platform.dir, "");
     const bool keep = found != wanted.end() && !paced && found->second == running->second.config &&
-                      password && *password == running->second.password;
+                      (!password || *password == running->second.password);
     if (keep) {
       wanted.erase(found);
       ++running;
@@ -174,7 +182,7 @@ Status run_core(const RoleContext& context) {
       core.stop();
       return fail(told.error());
     }
-    if (!*told) continue;
+    if (!*told && !core.secrets_changed()) continue;
     auto config = load_config(context.platform.dir);
     if (!config) continue;  // the supervisor has said so
     TRY(core.follow(lease, *config));

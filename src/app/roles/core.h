@@ -21,6 +21,8 @@ class Core {
   void stop();
   /// Starts, stops and changes sources to what `config` says.
   Status follow(pg::Connection& connection, const Config& config);
+  /// A password file has other contents than what its source runs with.
+  bool secrets_changed() const;
 
  private:
   struct Running {

@@ -11,6 +11,7 @@ Result<LakeAccess> open_once(const RoleContext& context, int memory_mb) {
   std::error_code error;
   fs::remove_all(spill, error);  // of a predecessor that was killed
   fs::create_directories(spill, error);
+  fs::permissions(spill, fs::perms::owner_all, error);
   TRY_ASSIGN(const fs::path extensions, extension_directory());
   lake::EngineOptions options;
   options.extension_dir = extensions.string();
@@ -54,7 +55,8 @@ Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb) {
   while (!context.stop.stop_requested()) {
     auto access = open_once(context, memory_mb);
     if (access || access.error().code != Code::unavailable) return access;
-    if (!told) log::warn("the lake cannot be opened yet; trying again", {{"error", access.error()}});
+    if (!told)
+      log::warn("the lake cannot be opened yet; trying again", {{"error", access.error()}});
     told = true;
     pause(context.stop, std::chrono::milliseconds(200));
   }

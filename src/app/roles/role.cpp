@@ -74,16 +74,20 @@ Status wait_for_lake(const RoleContext& context) {
 
 Result<fs::path> extension_directory() {
   std::vector<fs::path> places;
-  if (const char* root = std::getenv("MINATO_DUCKDB_ROOT")) places.push_back(fs::path(root) / "extensions");
+  if (const char* root = std::getenv("MINATO_DUCKDB_ROOT"))
+    places.push_back(fs::path(root) / "extensions");
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
   places.push_back(program / "../lib/minato/extensions");
-  for (const char* up : {"..", "../..", "."}) places.push_back(program / up / ".deps/duckdb/extensions");
+  for (const char* up : {"..", "../..", "."})
+    places.push_back(program / up / ".deps/duckdb/extensions");
   for (const fs::path& place : places) {
     if (fs::exists(place / "ducklake.duckdb_extension", error)) return fs::canonical(place, error);
   }
-  return fail(Code::not_found, "DuckDB's extensions are missing; looked in " + places.front().string() + " and " +
-                                   std::to_string(places.size() - 1) + " more places. MINATO_DUCKDB_ROOT names "
+  return fail(Code::not_found, "DuckDB's extensions are missing; looked in " +
+                                   places.front().string() + " and " +
+                                   std::to_string(places.size() - 1) +
+                                   " more places. MINATO_DUCKDB_ROOT names "
                                    "the directory that holds extensions/.");
 }
 

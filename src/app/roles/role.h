@@ -1,4 +1,5 @@
-// The processes of `minato serve`. Each reads minato.toml itself, and ends when asked to by SIGTERM.
+// The processes of `minato serve`. Each reads minato.toml itself, and ends when asked to by
+// SIGTERM.
 #pragma once
 
 #include <chrono>
@@ -29,9 +30,11 @@ int run_role(const Platform& platform, const std::string& kind, const std::strin
 void wait_for_stop(std::stop_token stop);
 /// Sleeps so long, or until `stop` is requested.
 void pause(std::stop_token stop, std::chrono::milliseconds time);
-/// Returns when the lake's catalogue has been made by the core; Error{cancelled} when asked to stop before.
+/// Returns when the lake's catalogue has been made by the core; Error{cancelled} when asked to stop
+/// before.
 Status wait_for_lake(const RoleContext& context);
-/// DuckDB's extensions: beside the program as packaged, in the source tree, or as MINATO_DUCKDB_ROOT says.
+/// DuckDB's extensions: beside the program as packaged, in the source tree, or as
+/// MINATO_DUCKDB_ROOT says.
 Result<std::filesystem::path> extension_directory();
 
 }  // namespace minato::app

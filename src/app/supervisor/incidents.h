@@ -1,5 +1,5 @@
-// Incidents and notifications of the supervisor. Calls only queue; flush() sends what it can: the supervisor must
-// not wait for a PostgreSQL that may be the very thing that is down.
+// Incidents and notifications of the supervisor. Calls only queue; flush() sends what it can: the
+// supervisor must not wait for a PostgreSQL that may be the very thing that is down.
 #pragma once
 
 #include <deque>

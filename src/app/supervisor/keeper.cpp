@@ -11,12 +11,14 @@
 namespace minato::app {
 namespace {
 constexpr auto kStayedUp = std::chrono::seconds(20);  // from here on a process counts as healthy
+constexpr auto kPatience = std::chrono::seconds(10);   // with a process asked to end
 constexpr int kFailingAfter = 4;                      // quick deaths in a row
 }  // namespace
 
 std::chrono::milliseconds restart_delay(int quick_deaths) {
   const int doublings = std::clamp(quick_deaths - 1, 0, 10);
-  return std::min(std::chrono::milliseconds(200) * (1 << doublings), std::chrono::milliseconds(5000));
+  return std::min(std::chrono::milliseconds(200) * (1 << doublings),
+                  std::chrono::milliseconds(5000));
 }
 
 void Keeper::add(ProcessSpec spec, Clock::time_point now) {
@@ -30,7 +32,7 @@ void Keeper::add(ProcessSpec spec, Clock::time_point now) {
 }
 
 void Keeper::start(Process& process, Clock::time_point now) {
-  process.wanted_end = false;
+  process.kill_at.reset();
   process.state.started_at = now;
   auto pid = process.spec.start();
   if (pid) {
@@ -49,7 +51,7 @@ void Keeper::ended(Process& process, int status, Clock::time_point now) {
   state.pid = 0;
   state.last_end = runtime::describe_wait_status(status);
   ++state.restarts;
-  if (process.wanted_end) {
+  if (process.kill_at) {
     state.next_start = now;
   } else {
     state.quick_deaths = now - state.started_at >= kStayedUp ? 1 : state.quick_deaths + 1;
@@ -66,6 +68,8 @@ void Keeper::tick(Clock::time_point now) {
       int status = 0;
       if (waitpid(state.pid, &status, WNOHANG) == state.pid) {
         ended(process, status, now);
+      } else if (process.kill_at && now >= *process.kill_at) {
+        kill(state.pid, SIGKILL);
       } else if (state.quick_deaths > 0 && now - state.started_at >= kStayedUp) {
         state.quick_deaths = 0;
         state.failing = false;
@@ -97,8 +101,9 @@ void Keeper::end_now(Process& process, std::chrono::milliseconds limit) {
 }
 
 void Keeper::remove(const std::string& name, std::chrono::milliseconds limit) {
-  const auto found = std::find_if(processes_.begin(), processes_.end(),
-                                  [&](const Process& process) { return process.state.name == name; });
+  const auto found =
+      std::find_if(processes_.begin(), processes_.end(),
+                   [&](const Process& process) { return process.state.name == name; });
   if (found == processes_.end()) return;
   if (found->state.pid > 0) kill(found->state.pid, found->spec.stop_signal);
   end_now(*found, limit);
@@ -107,10 +112,10 @@ void Keeper::remove(const std::string& name, std::chrono::milliseconds limit) {
   changed_(last);
 }
 
-void Keeper::restart(const std::string& name) {
+void Keeper::restart(const std::string& name, Clock::time_point now) {
   for (Process& process : processes_) {
     if (process.state.name != name || process.state.pid <= 0) continue;
-    process.wanted_end = true;
+    process.kill_at = now + kPatience;
     kill(process.state.pid, process.spec.stop_signal);
   }
 }
@@ -121,7 +126,8 @@ void Keeper::stop_all(std::chrono::milliseconds limit) {
     if (process->state.pid > 0) kill(process->state.pid, process->spec.stop_signal);
   }
   for (auto process = processes_.rbegin(); process != processes_.rend(); ++process) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     end_now(*process, std::max(left, std::chrono::milliseconds(0)));
   }
 }

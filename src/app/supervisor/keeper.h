@@ -1,5 +1,5 @@
-// Keeps child processes running: starts them, starts them again with a back-off when they end, ends them in order.
-// One thread; the caller tells the time, so that tests can jump it.
+// Keeps child processes running: starts them, starts them again with a back-off when they end, ends
+// them in order. One thread; the caller tells the time, so that tests can jump it.
 #pragma once
 
 #include <sys/types.h>
@@ -17,20 +17,20 @@ namespace minato::app {
 using Clock = std::chrono::steady_clock;
 
 struct ProcessSpec {
-  std::string name;                            // unique: "core", "worker-1", "postgres"
-  std::function<Result<pid_t>()> start;        // as a child of this process
+  std::string name;                      // unique: "core", "worker-1", "postgres"
+  std::function<Result<pid_t>()> start;  // as a child of this process
   int stop_signal = 15;
 };
 
 struct ProcessState {
   std::string name;
-  pid_t pid = 0;             // 0: not running
-  int restarts = 0;          // since the supervisor started
+  pid_t pid = 0;     // 0: not running
+  int restarts = 0;  // since the supervisor started
   Clock::time_point started_at;
   Clock::time_point next_start;
-  int quick_deaths = 0;      // in a row, without having stayed up
-  std::string last_end;      // "killed by signal 9 (Killed)"
-  bool failing = false;      // dies again and again
+  int quick_deaths = 0;  // in a row, without having stayed up
+  std::string last_end;  // "killed by signal 9 (Killed)"
+  bool failing = false;  // dies again and again
 };
 
 /// 0.2 s after the first death, then doubled each time, at most 5 s.
@@ -46,8 +46,9 @@ class Keeper {
   void add(ProcessSpec spec, Clock::time_point now);
   /// Ends the process now and forgets it (with `limit` before SIGKILL).
   void remove(const std::string& name, std::chrono::milliseconds limit);
-  /// Asks the process to end; it is started again at once, without counting as a death.
-  void restart(const std::string& name);
+  /// Asks the process to end (killed when it does not within 10 s); it is started again at once,
+  /// without counting as a death.
+  void restart(const std::string& name, Clock::time_point now);
 
   /// Reaps what has ended and starts what is due; call when SIGCHLD came and at next_due().
   void tick(Clock::time_point now);
@@ -62,7 +63,7 @@ class Keeper {
   struct Process {
     ProcessSpec spec;
     ProcessState state;
-    bool wanted_end = false;
+    std::optional<Clock::time_point> kill_at;  // asked to end, for a new start
   };
   void start(Process& process, Clock::time_point now);
   void ended(Process& process, int status, Clock::time_point now);

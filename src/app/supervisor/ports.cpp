@@ -15,9 +15,12 @@ Status check_port(const std::string& section, const ListenConfig& listen) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const std::string port = std::to_string(listen.port);
-  if (const int error = getaddrinfo(listen.listen.c_str(), port.c_str(), &hints, &found); error != 0) {
-    return fail(Code::invalid, "[" + section + "] listen = \"" + listen.listen + "\" is no address of this machine.",
-                gai_strerror(error));
+  if (const int error = getaddrinfo(listen.listen.c_str(), port.c_str(), &hints, &found);
+      error != 0) {
+    return fail(
+        Code::invalid,
+        "[" + section + "] listen = \"" + listen.listen + "\" is no address of this machine.",
+        gai_strerror(error));
   }
   const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
@@ -29,12 +32,13 @@ Status check_port(const std::string& section, const ListenConfig& listen) {
   if (free) return {};
   const std::string where = listen.listen + ":" + port;
   if (why == EADDRINUSE) {
-    return fail(Code::unavailable, "Port " + port + " is in use: another program listens on " + where +
-                                       ". Stop it (`ss -ltnp sport = :" + port +
-                                       "` names it), or choose another port in minato.toml: [" + section +
-                                       "] port = …");
+    return fail(Code::unavailable, "Port " + port + " is in use: another program listens on " +
+                                       where + ". Stop it (`ss -ltnp sport = :" + port +
+                                       "` names it), or choose another port in minato.toml: [" +
+                                       section + "] port = …");
   }
-  return fail(Code::unavailable, "Cannot listen on " + where + ": see [" + section + "] in minato.toml.",
+  return fail(Code::unavailable,
+              "Cannot listen on " + where + ": see [" + section + "] in minato.toml.",
               strerror(why));
 }
 

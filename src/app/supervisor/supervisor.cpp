@@ -49,6 +49,7 @@ Status Supervisor::run() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, number);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  umask(0022);  // the gate's user reads the lake's files; secrets have modes of their own
   signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   CHECK(signal_fd_ >= 0);
   TRY(make_directories(platform_, config_));
@@ -69,9 +70,10 @@ Status Supervisor::start() {
   TRY_ASSIGN(const Access access, catalogue_access(platform_, config_));
   incidents_.emplace(access.owner);
   start_roles();
-  log::info("minato serves", {{"platform", platform_.dir.string()},
-                              {"gate", config_.gate.listen + ":" + std::to_string(config_.gate.port)},
-                              {"http", config_.http.listen + ":" + std::to_string(config_.http.port)}});
+  log::info("minato serves",
+            {{"platform", platform_.dir.string()},
+             {"gate", config_.gate.listen + ":" + std::to_string(config_.gate.port)},
+             {"http", config_.http.listen + ":" + std::to_string(config_.http.port)}});
   return {};
 }
 
@@ -79,12 +81,15 @@ Status Supervisor::start_postgres() {
   TRY_ASSIGN(auto cluster, private_cluster(platform_));
   cluster_.emplace(std::move(cluster));
   const bool fresh = !cluster_->initialised();
-  if (fresh) log::info("making the private PostgreSQL", {{"directory", platform_.postgres_data().string()}});
+  if (fresh)
+    log::info("making the private PostgreSQL", {{"directory", platform_.postgres_data().string()}});
   TRY(cluster_->prepare());
-  keeper_.add({.name = kPostgres, .start = [this] { return cluster_->launch(); }, .stop_signal = SIGINT},
-              Clock::now());
+  keeper_.add(
+      {.name = kPostgres, .start = [this] { return cluster_->launch(); }, .stop_signal = SIGINT},
+      Clock::now());
   const ProcessState* state = keeper_.find(kPostgres);
-  if (state->pid == 0) return fail(Code::unavailable, "PostgreSQL cannot be started.", state->last_end);
+  if (state->pid == 0)
+    return fail(Code::unavailable, "PostgreSQL cannot be started.", state->last_end);
   return cluster_->wait_ready(state->pid, seconds(60));
 }
 
@@ -97,9 +102,13 @@ std::vector<std::string> Supervisor::role_names(const Config& config) const {
 }
 
 void Supervisor::add_role(const std::string& name) {
-  std::vector<std::string> argv = {"minato", "-C", platform_.dir.string(), "role",
-                                   name.substr(0, name.find('-')), "--name", name};
-  keeper_.add({.name = name, .start = [argv] { return runtime::spawn({.argv = argv, .program = "/proc/self/exe"}); }}, Clock::now());
+  std::vector<std::string> argv = {
+      "minato", "-C", platform_.dir.string(), "role", name.substr(0, name.find('-')),
+      "--name", name};
+  keeper_.add(
+      {.name = name,
+       .start = [argv] { return runtime::spawn({.argv = argv, .program = "/proc/self/exe"}); }},
+      Clock::now());
 }
 
 void Supervisor::start_roles() {
@@ -129,7 +138,8 @@ void Supervisor::loop() {
 
 void Supervisor::changed(const ProcessState& state) {
   if (state.pid > 0) {
-    log::info("started", {{"process", state.name}, {"pid", state.pid}, {"restarts", state.restarts}});
+    log::info("started",
+              {{"process", state.name}, {"pid", state.pid}, {"restarts", state.restarts}});
   } else if (!stopping_) {
     log::warn("ended", {{"process", state.name}, {"how", state.last_end}});
   }
@@ -141,8 +151,8 @@ void Supervisor::changed(const ProcessState& state) {
   if (state.failing) {
     log::error("keeps dying", {{"process", state.name}, {"how", state.last_end}});
     incidents_->open(key, state.name + " keeps dying",
-                     "The process " + state.name + " ends soon after each start (" + state.last_end +
-                         "). The reason is in the log of `minato serve`.");
+                     "The process " + state.name + " ends soon after each start (" +
+                         state.last_end + "). The reason is in the log of `minato serve`.");
   } else {
     incidents_->resolve(key);
   }
@@ -172,7 +182,8 @@ void Supervisor::reload_if_changed() {
   fingerprint_ = std::move(now);
   auto fresh = load_config(platform_.dir);
   if (!fresh) {
-    log::error("minato.toml is not taken over; the former settings stay", {{"error", fresh.error()}});
+    log::error("minato.toml is not taken over; the former settings stay",
+               {{"error", fresh.error()}});
     incidents_->open("config", "minato.toml has errors", fresh.error().message);
     return;
   }
@@ -200,13 +211,14 @@ void Supervisor::apply(const Config& fresh) {
   config_ = fresh;
   config_.lake = lake;
   for (const std::string& name : before) {
-    if (std::find(after.begin(), after.end(), name) == after.end()) keeper_.remove(name, seconds(5));
+    if (std::find(after.begin(), after.end(), name) == after.end())
+      keeper_.remove(name, seconds(5));
   }
   for (const std::string& name : after) {
     if (!keeper_.find(name)) {
       add_role(name);
     } else if (restart.contains(name) || (workers && name.starts_with("worker-"))) {
-      keeper_.restart(name);
+      keeper_.restart(name, Clock::now());
     }
   }
   incidents_->notify("minato_config");
@@ -221,7 +233,8 @@ void Supervisor::shut_down() {
   }
   const auto deadline = Clock::now() + kRolesEnd;
   for (const std::string& name : role_names(config_)) {
-    keeper_.remove(name, std::max(std::chrono::duration_cast<milliseconds>(deadline - Clock::now()), milliseconds(0)));
+    keeper_.remove(name, std::max(std::chrono::duration_cast<milliseconds>(deadline - Clock::now()),
+                                  milliseconds(0)));
   }
   keeper_.stop_all(kPostgresEnd);
   std::error_code error;

@@ -1,5 +1,6 @@
-// `minato serve`: starts PostgreSQL and the roles, keeps them running, tells them of a changed minato.toml, and ends
-// them in order. It holds no data and no connection that matters: whatever dies, it starts again.
+// `minato serve`: starts PostgreSQL and the roles, keeps them running, tells them of a changed
+// minato.toml, and ends them in order. It holds no data and no connection that matters: whatever
+// dies, it starts again.
 #pragma once
 
 #include <map>
@@ -15,7 +16,8 @@ namespace minato::app {
 class Supervisor {
  public:
   Supervisor(Platform platform, Config config);
-  /// Until SIGTERM or SIGINT. Errors: exists (another serve), invalid, unavailable (port in use, no PostgreSQL).
+  /// Until SIGTERM or SIGINT. Errors: exists (another serve), invalid, unavailable (port in use, no
+  /// PostgreSQL).
   Status run();
 
  private:

@@ -1,0 +1,65 @@
+// What the web role answers, without sockets and without PostgreSQL.
+#include "web/answers.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace minato::web {
+namespace {
+
+WebOptions nowhere() {
+  WebOptions options;
+  options.conninfo = "host=/nonexistent dbname=x connect_timeout=1";
+  options.roles_file = "/nonexistent/roles.json";
+  return options;
+}
+
+TEST(Answers, OnlyKnownPathsAndGet) {
+  for (const char* path : {"/nowhere", "/../minato.toml", "/api/v1/../../minato.toml", "", "//"}) {
+    EXPECT_EQ(answer(nowhere(), "GET", path).status, 404) << path;
+  }
+  EXPECT_EQ(answer(nowhere(), "POST", "/").status, 405);
+  EXPECT_EQ(answer(nowhere(), "GET", "/?x=1").status, 200);
+  EXPECT_NE(answer(nowhere(), "GET", "/").body.find("<!doctype html>"), std::string::npos);
+}
+
+TEST(Answers, WithoutPostgresHealthFailsAndMetricsSaySo) {
+  EXPECT_EQ(answer(nowhere(), "GET", "/healthz").status, 503);
+  EXPECT_EQ(answer(nowhere(), "GET", "/api/v1/status").status, 503);
+  const Answer metrics = answer(nowhere(), "GET", "/metrics");
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_NE(metrics.body.find("minato_postgres_up 0"), std::string::npos);
+}
+
+TEST(Answers, ProcessesAreReadFromTheSupervisorsFile) {
+  const std::string path = testing::TempDir() + "roles.json";
+  const std::string pid = std::to_string(getpid());
+  std::ofstream(path)
+      << R"({"supervisor":)" << pid << R"(,"processes":[{"name":"core","pid":)" << pid
+      << R"(,"restarts":2,"failing":false,"last_end":"x"},{"name":"gate","pid":0}]})";
+  const auto processes = load_processes(path);
+  ASSERT_EQ(processes.size(), 3U);
+  EXPECT_TRUE(processes[1].up);
+  EXPECT_EQ(processes[1].restarts, 2);
+  EXPECT_GT(processes[1].memory_bytes, 100'000);
+  EXPECT_FALSE(processes[2].up);
+  EXPECT_TRUE(load_processes("/nonexistent").empty());
+}
+
+TEST(Answers, MetricsEscapeNames) {
+  state::PlatformStatus status;
+  state::TableStatus table;
+  table.table.name = {"sh\"op", "a\\b\n港"};
+  table.table.rows = 12;
+  status.tables.push_back(table);
+  const std::string text = metrics_text(status, {});
+  EXPECT_NE(text.find("minato_table_rows{schema=\"sh\\\"op\",table=\"a\\\\b\\n港\"} 12\n"),
+            std::string::npos)
+      << text;
+}
+
+}  // namespace
+}  // namespace minato::web
