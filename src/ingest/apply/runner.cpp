@@ -120,7 +120,11 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
   std::map<TableName, lake::LakeTable> targets;
   const auto opened = [&](const std::vector<TableSchemaPtr>& shapes) -> Status {
     for (const TableSchemaPtr& shape : shapes) {
-      TRY_ASSIGN(lake::LakeTable target, lake_.upsert_table(shape->name, shape->columns, {}));
+      auto altered = lake_.upsert_table(shape->name, shape->columns, {});
+      if (!altered && altered.error().code == Code::unsupported) {
+        altered = lake_.recreate_table(shape->name, shape->columns);
+      }
+      TRY_ASSIGN(lake::LakeTable target, std::move(altered));
       targets.insert_or_assign(shape->name, std::move(target));
       joining.files[shape->name];
       joining.shapes.push_back(shape);
@@ -259,7 +263,15 @@ Status SourceRunner::upsert_table(const SchemaChange& change) {
   CHECK(change.schema != nullptr);
   const bool lost = applier_->lost().contains(change.table);
   if (lost) return {};
-  TRY(lake_.upsert_table(change.table, change.schema->columns, change.renames));
+  const auto altered =
+      lake_.upsert_table(change.table, change.schema->columns, change.renames);
+  if (!altered && altered.error().code == Code::unsupported) {
+    log::info("table is read anew",
+              {{"table", display(change.table)}, {"why", altered.error()}});
+    applier_->lose(change.table);
+    return {};
+  }
+  TRY(altered);
   applier_->reset(change.table);
   shapes_[change.table] = change.schema;
   return record([this, shape = change.schema](pg::Connection& c) {
