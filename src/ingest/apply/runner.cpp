@@ -263,11 +263,9 @@ Status SourceRunner::upsert_table(const SchemaChange& change) {
   CHECK(change.schema != nullptr);
   const bool lost = applier_->lost().contains(change.table);
   if (lost) return {};
-  const auto altered =
-      lake_.upsert_table(change.table, change.schema->columns, change.renames);
+  const auto altered = lake_.upsert_table(change.table, change.schema->columns, change.renames);
   if (!altered && altered.error().code == Code::unsupported) {
-    log::info("table is read anew",
-              {{"table", display(change.table)}, {"why", altered.error()}});
+    log::info("table is read anew", {{"table", display(change.table)}, {"why", altered.error()}});
     applier_->lose(change.table);
     return {};
   }
