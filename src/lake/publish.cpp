@@ -30,8 +30,10 @@ with old as (
   where table_id = $2::bigint and end_snapshot is null
   returning table_id, table_uuid, schema_id, path, path_is_relative
 )
-insert into ducklake.ducklake_table (table_id, table_uuid, begin_snapshot, end_snapshot, schema_id, table_name, path, path_is_relative)
-select table_id, table_uuid, $1::bigint, null, schema_id, $3::text, path, path_is_relative from old)";
+insert into ducklake.ducklake_table
+  (table_id, table_uuid, begin_snapshot, end_snapshot, schema_id, table_name, path, path_is_relative)
+select table_id, table_uuid, $1::bigint, null, schema_id, $3::text, path, path_is_relative
+from old)";
 
 constexpr const char* kSchemaVersion = R"(
 with s as (
@@ -43,7 +45,8 @@ select $1::bigint, schema_version, $2::bigint from s)";
 
 constexpr const char* kChanges = R"(
 update ducklake.ducklake_snapshot_changes
-set changes_made = concat_ws(',', nullif(changes_made, ''), $2::text) where snapshot_id = $1::bigint)";
+set changes_made = concat_ws(',', nullif(changes_made, ''), $2::text)
+where snapshot_id = $1::bigint)";
 
 Status touches_one(const Result<pg::Rows>& rows) {
   if (!rows) return fail(rows.error());

@@ -27,7 +27,10 @@ Watchdog::Verdict Watchdog::verdict() {
 }
 
 void Watchdog::watch(const std::stop_token& done) {
-  const std::stop_callback on_stop(stop_, [this] { wake_.notify_all(); });
+  const std::stop_callback on_stop(stop_, [this] {
+    { const std::lock_guard lock(mutex_); }  // not between its look at `stop_` and its wait
+    wake_.notify_all();
+  });
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, done, timeout_, [this] { return stop_.stop_requested(); });
   if (done.stop_requested()) return;

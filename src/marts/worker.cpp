@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -14,6 +16,7 @@
 #include "lake/engine.h"
 #include "lake/writer.h"
 #include "marts/decide.h"
+#include "marts/definition.h"
 #include "marts/run.h"
 #include "state/jobs.h"
 #include "state/marts.h"
@@ -77,11 +80,27 @@ class Worker::Impl {
     }
   }
 
+  /// Tables that a killed worker left half built. One whose job is claimed this very moment finds
+  /// out at its commit and runs again.
+  Status tidy(pg::Connection& db) {
+    TRY_ASSIGN(const std::vector<lake::LakeTable> tables, lake_.tables());
+    TRY_ASSIGN(const std::vector<state::Job> jobs, state::jobs(db));
+    for (const lake::LakeTable& table : tables) {
+      if (!table.name.name.ends_with(next_suffix)) continue;
+      const bool in_use = std::ranges::any_of(jobs, [&](const state::Job& job) {
+        return job.running && next_table(job.table) == table.name;
+      });
+      if (!in_use) TRY(lake_.drop_table(table.name));
+    }
+    return {};
+  }
+
   Status work(const std::string& name, const std::stop_token& stop) {
     TRY_ASSIGN(pg::Connection db, pg::Connection::open(options_.conninfo));
     TRY_ASSIGN(lake::Session session, engine_.connect());
     Desk desk{std::move(db), std::move(session)};
     TRY(desk.db.script("listen minato_job"));
+    if (!tidied_.exchange(true)) TRY(tidy(desk.db));
     while (!stop.stop_requested()) {
       TRY_ASSIGN(const std::optional<state::Job> job, state::claim(desk.db, name));
       if (job) {
@@ -179,6 +198,7 @@ class Worker::Impl {
   WorkerOptions options_;
   const lake::Engine& engine_;
   lake::Lake& lake_;
+  std::atomic<bool> tidied_ = false;
   std::vector<std::jthread> threads_;
 };
 
