@@ -3,6 +3,7 @@
 
 #include "app/roles/sources.h"
 #include "base/log.h"
+#include "state/jobs.h"
 #include "state/migrations.h"
 #include "state/sources.h"
 
@@ -73,6 +74,10 @@ void Core::maintain(std::stop_token stop) {
   lake::MaintenanceOptions options;
   options.retention = std::chrono::minutes(config_.maintenance.retention_minutes);
   const auto interval = std::chrono::seconds(config_.maintenance.interval_seconds);
+  options.oldest_reader = [this]() -> Result<std::optional<std::int64_t>> {
+    TRY_ASSIGN(pg::Connection db, pg::Connection::open(context_.access.owner));
+    return state::oldest_snapshot_read(db);
+  };
   lake::Maintenance maintenance(
       *access_.lake, options, [this](const TableName& table, const std::function<Status()>& work) {
         return lanes_.with_lane(table, work);
