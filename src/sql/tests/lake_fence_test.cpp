@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-#include "runtime/testing/private_postgres.h"
+#include "lake/tests/fixture.h"
 #include "sql/tests/gate_engine.h"
 
 namespace minato::sql {
