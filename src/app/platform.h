@@ -18,6 +18,9 @@ struct Platform {
   std::filesystem::path postgres_data() const { return hidden() / "pg"; }
   std::filesystem::path run() const { return hidden() / "run"; }
   std::filesystem::path lock() const { return run() / "serve.pid"; }
+  /// A copy of the minato.toml that is in force: roles read this one, so that a file with errors
+  /// changes nothing even when a role has to start anew.
+  std::filesystem::path config_in_force() const { return run() / "config"; }
   std::filesystem::path roles() const { return run() / "roles.json"; }
   std::filesystem::path logs() const { return hidden() / "logs"; }
   std::filesystem::path secrets() const { return hidden() / "secrets"; }

@@ -2,27 +2,21 @@
 
 #include "app/commands/diagnosis.h"
 #include "app/roles/sources.h"
+#include "ingest/mysql/doctor.h"
 
 namespace minato::app {
 
 void check_source(const Platform& platform, const SourceConfig& source, Diagnosis& out) {
   const std::string area = "source " + source.name;
-  auto options = source_options(platform, source);
+  const auto options = source_options(platform, source);
   if (!options) {
     out.add(area, "configuration", Verdict::bad, options.error().message,
             fmt::format("correct minato.toml, line {}", source.line));
     return;
   }
-  const auto database = ingest::make_mysql_source(*options);
-  const auto position = database->current_position();
-  out.add(area, "reachable, binlog on, privileges", position ? Verdict::good : Verdict::bad,
-          position ? "it stands at " + position->text : describe(position.error()),
-          "see the message; the account needs REPLICATION SLAVE, REPLICATION CLIENT, SELECT");
-  if (!position) return;
-  const auto tables = database->tables();
-  out.add(area, "tables", tables && !tables->empty() ? Verdict::good : Verdict::warning,
-          tables ? fmt::format("{} match the patterns", tables->size()) : describe(tables.error()),
-          "correct `tables` of the source in minato.toml");
+  for (const auto& found : ingest::mysql::check_source(*options)) {
+    out.add(area, found.check, found.ok ? Verdict::good : Verdict::bad, found.found, found.fix);
+  }
 }
 
 }  // namespace minato::app

@@ -33,11 +33,12 @@ void print(const nlohmann::json& all, const char* list, const std::vector<const 
 }  // namespace
 
 Result<int> status(const Platform& platform, bool json) {
-  TRY_ASSIGN(const Config config, load_config(platform.dir));
+  TRY(read_config(platform.dir));  // there is a platform at all
   if (Status running = require_serve(platform); !running) {
     std::cerr << "minato: " << running.error().message << "\n";
     return kExitNotRunning;
   }
+  const Config config = load_config_leniently(platform.config_in_force());
   TRY_ASSIGN(const Access access, catalogue_access(platform, config));
   TRY_ASSIGN(auto connection, pg::Connection::open(access.owner));
   TRY_ASSIGN(const state::PlatformStatus now, state::platform_status(connection));

@@ -37,12 +37,22 @@ Result<std::string> read_config(const fs::path& directory) {
 
 Result<Config> load_config(const fs::path& directory) {
   TRY_ASSIGN(const std::string text, read_config(directory));
+  return config_of(text, (directory / "minato.toml").string());
+}
+
+Result<Config> config_of(std::string_view text, const std::string& file) {
   Config config;
-  const auto problems = parse_config(text, (directory / "minato.toml").string(), config);
+  const auto problems = parse_config(text, file, config);
   if (problems.empty()) return config;
   std::string all;
   for (const Problem& problem : problems) all += (all.empty() ? "" : "\n") + to_string(problem);
   return fail(Code::invalid, all);
+}
+
+Config load_config_leniently(const fs::path& directory) {
+  Config config;
+  if (const auto text = read_config(directory)) parse_config(*text, "", config);
+  return config;
 }
 
 Result<std::string> read_secret(const SecretRef& ref, const fs::path& directory,

@@ -16,7 +16,7 @@ namespace minato::app {
 struct SecretRef {
   std::string file;
   std::string env;
-  bool empty() const { return file.empty() && env.empty(); }
+  bool operator==(const SecretRef&) const = default;
 };
 
 struct S3Config {
@@ -26,6 +26,7 @@ struct S3Config {
   SecretRef secret_key;
   std::string url_style = "path";
   bool use_ssl = true;
+  bool operator==(const S3Config&) const = default;
 };
 
 struct LakeConfig {
@@ -35,6 +36,7 @@ struct LakeConfig {
   S3Config s3;
   bool on_s3() const { return data.starts_with("s3://"); }
   bool embedded() const { return catalog == "embedded"; }
+  bool operator==(const LakeConfig&) const = default;
 };
 
 struct ListenConfig {
@@ -101,6 +103,12 @@ std::vector<Problem> parse_config(std::string_view text, const std::string& file
 
 /// The text of DIR/minato.toml. Error{not_found} when there is none.
 Result<std::string> read_config(const std::filesystem::path& directory);
+
+/// The same of a text that was read.
+Result<Config> config_of(std::string_view text, const std::string& file);
+
+/// minato.toml as far as it can be understood: for commands that look at a running platform.
+Config load_config_leniently(const std::filesystem::path& directory);
 
 /// Error{invalid} whose message holds all problems, one a line; Error{not_found} when there is no
 /// minato.toml.

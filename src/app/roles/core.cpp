@@ -188,8 +188,8 @@ Status run_core(const RoleContext& context) {
       return fail(told.error());
     }
     if (!*told && !core.secrets_changed()) continue;
-    auto config = load_config(context.platform.dir);
-    if (!config) continue;  // the supervisor has said so
+    auto config = load_config(context.platform.config_in_force());
+    if (!config) continue;
     TRY(core.follow(lease, *config));
   }
   core.stop();

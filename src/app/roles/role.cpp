@@ -99,7 +99,7 @@ int run_role(const Platform& platform, const std::string& kind, const std::strin
     return code;
   };
   log::configure(name, log::Level::info, false);
-  auto config = load_config(platform.dir);
+  auto config = load_config(platform.config_in_force());
   if (!config) {
     log::error("cannot start", {{"error", config.error()}});
     return end(2);

@@ -11,7 +11,7 @@
 namespace minato::app {
 namespace {
 constexpr auto kStayedUp = std::chrono::seconds(20);  // from here on a process counts as healthy
-constexpr auto kPatience = std::chrono::seconds(10);   // with a process asked to end
+constexpr auto kPatience = std::chrono::seconds(10);  // with a process asked to end
 constexpr int kFailingAfter = 4;                      // quick deaths in a row
 }  // namespace
 
@@ -98,6 +98,7 @@ void Keeper::end_now(Process& process, std::chrono::milliseconds limit) {
     runtime::wait_for_end(process.state.pid, std::chrono::seconds(5));
   }
   process.state.pid = 0;
+  process.state.last_end = "as asked";
 }
 
 void Keeper::remove(const std::string& name, std::chrono::milliseconds limit) {

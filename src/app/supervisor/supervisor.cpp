@@ -67,6 +67,7 @@ Status Supervisor::start() {
   TRY(check_port("http", config_.http));
   if (config_.lake.embedded()) TRY(start_postgres());
   TRY(prepare_catalogue(platform_, config_));
+  TRY_ASSIGN(config_, take_over());
   TRY_ASSIGN(const Access access, catalogue_access(platform_, config_));
   incidents_.emplace(access.owner);
   start_roles();
@@ -180,15 +181,30 @@ void Supervisor::reload_if_changed() {
   std::string now = fingerprint();
   if (now == fingerprint_) return;
   fingerprint_ = std::move(now);
-  auto fresh = load_config(platform_.dir);
+  const auto fresh = take_over();
   if (!fresh) {
     log::error("minato.toml is not taken over; the former settings stay",
                {{"error", fresh.error()}});
-    incidents_->open("config", "minato.toml has errors", fresh.error().message);
+    incidents_->open("config", "minato.toml is not taken over", fresh.error().message);
     return;
   }
   incidents_->resolve("config");
   apply(*fresh);
+}
+
+// The roles get the very text that was found good.
+Result<Config> Supervisor::take_over() const {
+  TRY_ASSIGN(const std::string text, read_config(platform_.dir));
+  TRY_ASSIGN(Config fresh, config_of(text, platform_.config_file().string()));
+  if (fresh.lake != config_.lake) {
+    return fail(Code::invalid,
+                "Another [lake] needs a new start of minato serve; until then no change of "
+                "minato.toml is taken over.");
+  }
+  std::error_code error;
+  fs::create_directories(platform_.config_in_force(), error);
+  TRY(write_file(platform_.config_in_force() / "minato.toml", text));
+  return fresh;
 }
 
 void Supervisor::apply(const Config& fresh) {
@@ -204,12 +220,7 @@ void Supervisor::apply(const Config& fresh) {
                        fresh.limits.threads != config_.limits.threads;
   const auto before = role_names(config_);
   const auto after = role_names(fresh);
-  if (fresh.lake.catalog != config_.lake.catalog || fresh.lake.data != config_.lake.data) {
-    log::warn("another lake or catalogue needs a new start of minato serve; it is not taken over");
-  }
-  const LakeConfig lake = config_.lake;
   config_ = fresh;
-  config_.lake = lake;
   for (const std::string& name : before) {
     if (std::find(after.begin(), after.end(), name) == after.end())
       keeper_.remove(name, seconds(5));

@@ -30,6 +30,7 @@ class Supervisor {
   void changed(const ProcessState& state);
   void write_states() const;
   void reload_if_changed();
+  Result<Config> take_over() const;
   void apply(const Config& fresh);
   std::string fingerprint() const;
   void shut_down();
