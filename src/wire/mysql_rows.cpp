@@ -1,5 +1,7 @@
 #include "wire/mysql_rows.h"
 
+#include <algorithm>
+
 #include "wire/mysql_row_steps.h"
 #include "wire/mysql_values.h"
 
@@ -231,6 +233,36 @@ bool append_fixed(const std::uint8_t* at, const Step& step, ColumnData& column, 
   }
 }
 
+bool is_numeric(std::uint8_t type) {
+  return (type >= type_tiny && type <= type_double) || type == type_longlong ||
+         type == type_int24 || type == type_newdecimal;
+}
+
+/// binlog_row_metadata, where the source writes it: names and signedness must be what is known.
+Status check_metadata(const TableMap& map, const TableSchema& schema) {
+  TRY_ASSIGN(TableMetadata metadata, parse_metadata(map));
+  // MariaDB counts YEAR among the numeric columns, MySQL does not.
+  if (std::ranges::count(map.columns, type_year, &TableMapColumn::type) > 0) {
+    metadata.is_unsigned.clear();
+  }
+  std::size_t numeric = 0;
+  for (std::size_t i = 0; i < map.columns.size(); ++i) {
+    const TableMapColumn& column = map.columns[i];
+    const Column& known = schema.columns[i];
+    if (!metadata.names.empty() && metadata.names[i] != known.name) {
+      return mismatch(schema, known.name, column.type, column.meta);
+    }
+    if (!is_numeric(column.type) || numeric >= metadata.is_unsigned.size()) continue;
+    const bool is_unsigned = metadata.is_unsigned[numeric++];
+    const auto type = parse_source_type(known.source_type);
+    const bool integer = type && type->kind <= MysqlKind::bigint;
+    if (integer && type->is_unsigned != is_unsigned) {
+      return mismatch(schema, known.name, column.type, column.meta);
+    }
+  }
+  return {};
+}
+
 bool has_length(Read read) { return read >= Read::text && read <= Read::padded; }
 bool is_stored(Read read) { return read >= Read::uuid; }
 
@@ -275,6 +307,7 @@ Result<RowDecoder> RowDecoder::compile(const TableMap& map, const TableSchema& s
                                     std::to_string(schema.columns.size()) + " are known.");
   }
   if (map.columns.empty()) return malformed();
+  TRY(check_metadata(map, schema));
   RowDecoder decoder;
   for (std::size_t i = 0; i < map.columns.size(); ++i) {
     const Column& column = schema.columns[i];

@@ -166,6 +166,36 @@ TEST_F(MysqlSource, large_transactions_come_in_pieces_and_small_ones_together) {
   server().run({"SET GLOBAL binlog_checksum='CRC32'"});
 }
 
+TEST(MysqlSourceSettings, full_metadata_compressed_log_without_checksums) {
+  if (!PrivateMariaDb::installed()) GTEST_SKIP() << "no MariaDB is installed";
+  PrivateMariaDb server({"--binlog-row-metadata=FULL", "--log-bin-compress=ON",
+                         "--log-bin-compress-min-len=10", "--binlog-checksum=NONE"});
+  server.run({"CREATE DATABASE shop",
+              "CREATE TABLE shop.a (id INT UNSIGNED PRIMARY KEY, m "
+              "DECIMAL(9,2) UNSIGNED, b BIGINT, f FLOAT UNSIGNED, e ENUM('x','y'), t TEXT, z "
+              "SMALLINT UNSIGNED)"});
+  const auto source = make_mysql_source(server.options());
+  const auto from = source->current_position();
+  const auto shapes = source->tables();
+  server.run(
+      {"INSERT INTO shop.a SELECT seq, 1.5, -seq, 0.5, 'x', REPEAT('t', 300), 65535 FROM "
+       "seq_1_to_5000",
+       "ALTER TABLE shop.a RENAME COLUMN b TO c, MODIFY z INT UNSIGNED", "UPDATE shop.a SET c = 7",
+       "ALTER TABLE shop.a DROP COLUMN c", "DELETE FROM shop.a"});
+  ASSERT_TRUE(source->start(*from, *shapes));
+  const auto wanted = source->current_position();
+  Position reached;
+  std::uint64_t changes = 0;
+  while (!source->covers(reached, *wanted)) {
+    auto piece = source->next(milliseconds(10'000));
+    ASSERT_TRUE(piece && *piece) << describe(piece.error());
+    EXPECT_TRUE((*piece)->lost.empty());
+    changes += (*piece)->rows;
+    reached = (*piece)->end;
+  }
+  EXPECT_EQ(changes, 15'000U);
+}
+
 TEST_F(MysqlSource, xa_transactions_are_read_anew_once_they_commit) {
   server().run(
       {"CREATE TABLE shop.a (id INT PRIMARY KEY)", "CREATE TABLE shop.b (id INT PRIMARY KEY)"});
