@@ -185,7 +185,11 @@ def test_metrics_page_and_reload(served):
             return answer.read().decode()
 
     metrics = get("/metrics")
-    for word in ("minato_postgres_up 1", 'minato_role_up{role="core"} 1', "minato_role_memory_bytes"):
+    for word in (
+        "minato_postgres_up 1",
+        'minato_role_up{role="core"} 1',
+        "minato_role_memory_bytes",
+    ):
         assert word in metrics, metrics
     assert "<title>Minato</title>" in get("/")
     workers = set(served.role_pids("worker"))
