@@ -163,6 +163,51 @@ constexpr std::pair<std::string_view, std::string_view> advice[] = {
     {"setseed", "Use a hash of a column where a repeatable choice is needed: hash(id) % 100."},
 };
 
+/// What people know from other databases, and what it is called here.
+constexpr std::pair<std::string_view, std::string_view> elsewhere[] = {
+    {"add_months", "Use x + INTERVAL 1 MONTH."},
+    {"array_construct", "Use [a, b]."},
+    {"btrim", "Use trim(text, characters)."},
+    {"charindex", "Use instr(text, part)."},
+    {"convert", "Use CAST(x AS type) or x::type."},
+    {"convert_tz", "Use x AT TIME ZONE 'Asia/Tokyo'."},
+    {"curdate", "Use current_date."},
+    {"date_format", "Use strftime(x, '%Y-%m-%d')."},
+    {"dateadd", "Use x + INTERVAL 1 DAY."},
+    {"div", "Use a // b."},
+    {"field", "Use list_position([…], x)."},
+    {"find_in_set", "Use list_position(string_split(list, ','), x)."},
+    {"format_date", "Use strftime(x, '%Y-%m-%d')."},
+    {"format_timestamp", "Use strftime(x, '%Y-%m-%d %H:%M:%S')."},
+    {"from_unixtime", "Use to_timestamp(seconds)."},
+    {"getdate", "Use now()."},
+    {"ieee_divide", "Use a / nullif(b, 0)."},
+    {"iif", "Use if(condition, a, b)."},
+    {"initcap", "Use upper(x[1]) || lower(x[2:])."},
+    {"isnull", "Use coalesce(x, other) or x IS NULL."},
+    {"json_arrayagg", "Use json_group_array(x)."},
+    {"json_objectagg", "Use json_group_object(key, value)."},
+    {"json_unquote", "Use x ->> '$.path'."},
+    {"locate", "Use instr(text, part)."},
+    {"nvl", "Use coalesce(x, other)."},
+    {"parse_date", "Use strptime(text, '%Y-%m-%d')::DATE."},
+    {"parse_timestamp", "Use strptime(text, '%Y-%m-%d %H:%M:%S')."},
+    {"rand", "Use random()."},
+    {"regexp_substr", "Use regexp_extract(text, pattern)."},
+    {"safe_cast", "Use TRY_CAST(x AS type)."},
+    {"safe_divide", "Use a / nullif(b, 0)."},
+    {"str_to_date", "Use strptime(text, '%Y-%m-%d')."},
+    {"substring_index", "Use split_part(text, separator, n)."},
+    {"sysdate", "Use now()."},
+    {"timestamp_diff", "Use date_diff('day', begin, end)."},
+    {"timestampdiff", "Use date_diff('day', begin, end)."},
+    {"to_char", "Use strftime(x, '%Y-%m-%d'), or format('{:.2f}', x) for numbers."},
+    {"to_date", "Use strptime(text, '%Y-%m-%d')::DATE."},
+    {"to_number", "Use CAST(x AS DECIMAL(18, 2))."},
+    {"truncate", "Use trunc(x)."},
+    {"unix_timestamp", "Use epoch(x)."},
+    {"utc_timestamp", "Use now() AT TIME ZONE 'UTC'."}};
+
 template <class List>
 bool contains(const List& list, std::string_view name) {
   return std::binary_search(std::begin(list), std::end(list), name);
@@ -177,6 +222,9 @@ bool is_allowed_list_aggregate(std::string_view name) { return contains(list_agg
 std::span<const std::string_view> allowed_functions() { return functions; }
 
 std::string_view advice_for_function(std::string_view name) {
+  for (const auto& [other, text] : elsewhere) {
+    if (name == other) return text;
+  }
   for (const auto& [beginning, text] : advice) {
     if (name.starts_with(beginning)) return text;
   }

@@ -1,6 +1,6 @@
 -- Attempts to get out of the lake with a query. Each must end in an error, and nothing secret may show in it.
 -- Run by src/sql/tests/escape_test.cpp against the fence alone (engine wide open, secrets everywhere), and by
--- tests/e2e/test_escapes.py through a real gate. An attempt is the text below a line "-- attempt: …".
+-- src/gate/tests/escapes_test.cpp through a real gate. An attempt is the text below a line "-- attempt: …".
 -- {file}: a text file with a secret; {dir}: its directory; {lake}: the directory of the lake's Parquet files.
 
 -- attempt: file functions

@@ -119,6 +119,28 @@ TEST_F(FenceTest, MessagesTeach) {
   EXPECT_EQ(error("SELECT 1 +").code, Code::invalid);
 }
 
+TEST_F(FenceTest, AdviceOnFunctionsOfOtherDatabasesIsTrue) {
+  for (const char* name :
+       {"to_char", "nvl", "safe_divide", "timestampdiff", "initcap", "find_in_set"}) {
+    const std::string advised = error("SELECT " + std::string(name) + "(1, 2)").message;
+    EXPECT_THAT(advised, HasSubstr("Use ")) << name;
+  }
+  // Each piece of advice, with values put in.
+  for (const char* sql :
+       {"SELECT strftime(TIMESTAMP '2024-02-03', '%Y-%m-%d'), format('{:.2f}', 1.5)",
+        "SELECT 1 / nullif(0, 0), coalesce(NULL, 1), list_position(string_split('a,b', ','), 'b')",
+        "SELECT upper('abc'[1]) || lower('abc'[2:]), 7 // 2, trim('xax', 'x'), instr('abc', 'b')",
+        "SELECT now() + INTERVAL 1 MONTH, to_timestamp(1), epoch(now()), trunc(1.5)",
+        "SELECT strptime('2024-02-03', '%Y-%m-%d')::DATE, date_diff('day', DATE '2024-01-01', DATE "
+        "'2024-01-02')",
+        "SELECT json_group_array(1), json_group_object('a', 1), TRY_CAST('x' AS INTEGER)",
+        "SELECT now() AT TIME ZONE 'UTC', regexp_extract('abc', 'b'), split_part('a,b', ',', 1)"}) {
+    bool failed = false;
+    const std::string answer = GateEngine::run(engine_->session(), text(sql), failed);
+    EXPECT_FALSE(failed) << sql << ": " << answer;
+  }
+}
+
 TEST_F(FenceTest, CommandsAreLeftToTheSession) {
   for (const char* sql :
        {"BEGIN", "COMMIT", "ROLLBACK", "SET datestyle TO ISO", "SHOW server_version", "RESET ALL",
