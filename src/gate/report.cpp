@@ -49,7 +49,8 @@ void clean(std::string_view text, Report& report) {
   for (const std::string_view mark : {"Did you mean", "Candidate", "You might need to add"}) {
     const std::size_t at = text.find(mark);
     if (at == std::string_view::npos || at == 0) continue;
-    report.hint = text.substr(at);
+    // The engine also suggests tables of its own catalogues.
+    if (text.substr(at).find("__ducklake") == std::string_view::npos) report.hint = text.substr(at);
     text = text.substr(0, at);
     break;
   }

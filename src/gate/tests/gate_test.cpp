@@ -8,13 +8,26 @@
 namespace minato::gate::testing {
 namespace {
 
+// Shared by all tests, and gone before exit(): the engine must not outlive the statics of its
+// extensions.
+struct Shared : ::testing::Environment {
+  std::unique_ptr<PrivatePlatform> platform;
+  std::unique_ptr<PrivateGate> gate;
+  void TearDown() override {
+    gate.reset();
+    platform.reset();
+  }
+};
+Shared* const shared =
+    static_cast<Shared*>(::testing::AddGlobalTestEnvironment(new Shared));  // NOLINT: gtest owns it
+
 PrivatePlatform& platform() {
-  static PrivatePlatform one;
-  return one;
+  if (!shared->platform) shared->platform = std::make_unique<PrivatePlatform>();
+  return *shared->platform;
 }
 PrivateGate& gate() {
-  static PrivateGate one(platform());
-  return one;
+  if (!shared->gate) shared->gate = std::make_unique<PrivateGate>(platform());
+  return *shared->gate;
 }
 
 TEST(Gate, LogsIn) {
@@ -97,6 +110,24 @@ TEST(Gate, DISABLED_Serve) {
   std::cout << "port " << gate().port() << std::endl;
   std::string line;
   while (std::getline(std::cin, line)) platform().run(line);
+}
+
+TEST(Gate, CancelAndTimeout) {
+  Client alice(gate());
+  const char* slow = "select sum(a.range * b.range) from range(3000000) a, range(3000000) b";
+  const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> handle(PQgetCancel(alice.handle()),
+                                                                  &PQfreeCancel);
+  std::jthread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    char text[256];
+    EXPECT_EQ(PQcancel(handle.get(), text, sizeof text), 1) << text;
+  });
+  EXPECT_EQ(alice.value(slow), "ERROR 57014");
+  EXPECT_NE(alice.error().find("user request"), std::string::npos) << alice.error();
+  EXPECT_EQ(alice.value("set statement_timeout = 200"), "SET");
+  EXPECT_EQ(alice.value(slow), "ERROR 57014");
+  EXPECT_NE(alice.error().find("statement timeout"), std::string::npos) << alice.error();
+  EXPECT_EQ(alice.value("select 1"), "1");
 }
 
 }  // namespace
