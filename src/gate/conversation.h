@@ -76,6 +76,7 @@ class Conversation {
     std::vector<std::string> casts;    // engine types for them
     std::vector<std::string> names;    // of the result's columns
     std::vector<PgType> columns;       // none: no rows
+    std::string verified_text;         // with casts; means what was checked (sql::verify_casts)
     std::optional<lake::Prepared> engine;
     std::string engine_text;          // what `engine` was prepared from,
     std::uint64_t engine_serial = 0;  // and in which transaction
@@ -127,6 +128,7 @@ class Conversation {
   template <class T>
   using Outcome = tl::expected<T, Failure>;
   Outcome<PreparedPtr> prepare(const std::string& sql, const std::vector<std::uint32_t>& types);
+  Outcome<void> verify(Prepared& statement, const std::string& text);
   Outcome<void> describe(Prepared& statement, const std::vector<std::uint32_t>& types);
   Outcome<void> start(Portal& portal);
   Outcome<void> run(Executing& executing, std::string& out);

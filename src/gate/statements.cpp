@@ -100,6 +100,17 @@ Conversation::Outcome<Conversation::PreparedPtr> Conversation::prepare(
   return statement;
 }
 
+/// The casts were written into the text after the fence saw it: it must still mean what was
+/// checked.
+Conversation::Outcome<void> Conversation::verify(Prepared& statement, const std::string& text) {
+  if (statement.verified_text == text || statement.checked.text == text) return {};
+  if (auto same = sql::verify_casts(reader_->parser(), statement.checked, text); !same) {
+    return refuse(same.error(), Origin::fence);
+  }
+  statement.verified_text = text;
+  return {};
+}
+
 /// Finds the types of parameters and columns. What the client left open is what the engine takes it
 /// for, else text.
 Conversation::Outcome<void> Conversation::describe(Prepared& statement,
@@ -112,6 +123,9 @@ Conversation::Outcome<void> Conversation::describe(Prepared& statement,
     if (auto begun = reader_->begin(); !begun) return refuse(begun.error(), Origin::engine);
     auto text = with_casts(statement.checked.text, statement.casts);
     if (!text) return refuse(text.error(), Origin::engine);
+    if (auto means_it = verify(statement, *text); !means_it) {
+      return tl::unexpected<Failure>(means_it.error());
+    }
     auto prepared = reader_->prepare(*text);
     if (!prepared) return refuse(prepared.error(), Origin::engine);
     bool open = false;
@@ -150,6 +164,9 @@ Conversation::Outcome<void> Conversation::start(Portal& portal) {
                     statement.engine_text == *text;
   if (!same) {
     statement.engine.reset();
+    if (auto means_it = verify(statement, *text); !means_it) {
+      return tl::unexpected<Failure>(means_it.error());
+    }
     auto prepared = reader_->prepare(*text);
     if (!prepared) return refuse(prepared.error(), Origin::engine);
     bool fits = prepared->columns().size() == statement.columns.size();
