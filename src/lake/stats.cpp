@@ -107,6 +107,13 @@ ColumnStats column_stats(const LakeColumn& column, const Texts& texts) {
   if (const auto nan = texts.find("has_nan"); nan != texts.end()) {
     out.contains_nan = nan->second == "true";
   }
+  // The extension prunes wrongly where a FLOAT's text is read as DOUBLE, and by <> where NaN stands
+  // beside the bounds.
+  const TypeKind kind = column.column.type.kind;
+  if (kind == TypeKind::float32 || kind == TypeKind::blob || out.contains_nan.value_or(false)) {
+    out.min.reset();
+    out.max.reset();
+  }
   CHECK(out.value_count >= 0 && out.null_count >= 0);
   return out;
 }
