@@ -350,6 +350,24 @@ TEST(StatisticsTest, BoundsOfRowsThatAreGoneAnswerNothing) {
   EXPECT_EQ(session.query("SELECT min(a) FROM minato.shop.t")->text(0, 0), "5");
 }
 
+TEST(StatisticsTest, BinaryKeysAreFound) {
+  // With a Bloom filter the engine's reader finds no BLOB that prints otherwise than it is.
+  testing::PrivateLake shared;
+  Session session = shared.session();
+  const LakeTable table =
+      shared.lake->upsert_table({"shop", "t"}, {{"a", {TypeKind::blob}, true, ""}}, {}).value();
+  CommitRequest request;
+  request.tables.resize(1);
+  request.tables[0].table_id = table.table_id;
+  request.tables[0].add =
+      shared.lake->write_query(table, session, "SELECT '\\xFF\\xFE'::BLOB FROM range(1000)")
+          .value();
+  ASSERT_TRUE(shared.lake->commit(request));
+  EXPECT_EQ(
+      session.query("SELECT count(*) FROM minato.shop.t WHERE a = '\\xFF\\xFE'::BLOB")->text(0, 0),
+      "1000");
+}
+
 TEST(StatisticsTest, AColumnThatCameLaterHasNulls) {
   testing::PrivateLake shared;
   Session session = shared.session();
