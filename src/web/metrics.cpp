@@ -1,3 +1,4 @@
+// /metrics: what is known about sources, tables, marts and processes, for Prometheus.
 #include <fmt/format.h>
 
 #include "web/answers.h"

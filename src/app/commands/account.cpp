@@ -1,3 +1,4 @@
+// `minato account`: who may log in at the gate. Works with and without a running `minato serve`.
 #include "state/accounts.h"
 
 #include <iostream>

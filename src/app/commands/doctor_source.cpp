@@ -1,3 +1,4 @@
+// The part of `minato doctor` that asks a source.
 #include <fmt/format.h>
 
 #include "app/commands/diagnosis.h"

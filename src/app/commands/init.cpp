@@ -1,3 +1,4 @@
+// `minato init`: the files of a new platform. Never changes one that exists.
 #include <fmt/format.h>
 
 #include <iostream>
@@ -36,7 +37,7 @@ port = {0}
 # listen = "127.0.0.1"
 port = {1}
 
-[marts]                     # marts/<schema>/<name>.sql: one SELECT each, refreshed when inputs change
+[marts]                     # marts/<schema>/<name>.sql: one SELECT each; they refresh by themselves
 # refresh_seconds = 60      # at most this often
 # workers = 1               # processes that build marts
 

@@ -1,3 +1,4 @@
+// `minato serve`, and how other commands see whether it runs.
 #include "app/commands/commands.h"
 #include "app/supervisor/supervisor.h"
 #include "base/log.h"

@@ -1,3 +1,4 @@
+// `minato source`: changes minato.toml, keeping comments; a running serve takes it over by itself.
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// `minato status`: works as long as serve and PostgreSQL run, even when minato.toml has errors.
 #include <fmt/format.h>
 
 #include <iostream>

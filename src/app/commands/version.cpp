@@ -1,3 +1,4 @@
+// `minato version`.
 #include <iostream>
 #include <nlohmann/json.hpp>
 

@@ -42,6 +42,7 @@ struct LakeConfig {
 struct ListenConfig {
   std::string listen = "127.0.0.1";
   int port = 0;
+  bool operator==(const ListenConfig&) const = default;
 };
 
 struct MartsConfig {
@@ -59,6 +60,7 @@ struct LimitsConfig {  // memory of each role's engine or process
 struct MaintenanceConfig {
   int retention_minutes = 60;  // how long older snapshots can still be read
   int interval_seconds = 30;
+  bool operator==(const MaintenanceConfig&) const = default;
 };
 
 struct LogConfig {

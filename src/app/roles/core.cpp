@@ -37,43 +37,35 @@ Result<pg::Connection> take_lease(const RoleContext& context) {
 Core::Core(const RoleContext& context, LakeAccess access)
     : context_(context),
       access_(std::move(access)),
-#if __has_include("marts/scheduler.cpp")
       scheduler_({.conninfo = context.access.owner,
                   .platform = context.platform.dir,
                   .refresh_seconds = context.config.marts.refresh_seconds},
                  *access_.engine),
-#endif
-      config_(context.config) {
-}
+      config_(context.config) {}
 
 Core::~Core() { stop(); }
 
 void Core::start() {
-#if __has_include("marts/scheduler.cpp")
   scheduler_.start();
-#endif
-#if __has_include("lake/maintenance.cpp")
-  maintenance_ = std::jthread([this](std::stop_token stop) { maintain(stop); });
-#endif
+  maintenance_ = std::jthread([this, config = config_.maintenance](std::stop_token stop) {
+    maintain(config, stop);  // a copy: config_ belongs to the caller's thread
+  });
 }
 
 void Core::stop() {
   for (auto& [name, running] : runners_) running.runner->stop();
   runners_.clear();
-#if __has_include("marts/scheduler.cpp")
   scheduler_.stop();
-#endif
   if (maintenance_.joinable()) {
     maintenance_.request_stop();
     maintenance_.join();
   }
 }
 
-void Core::maintain(std::stop_token stop) {
-#if __has_include("lake/maintenance.cpp")
+void Core::maintain(const MaintenanceConfig& config, std::stop_token stop) {
   lake::MaintenanceOptions options;
-  options.retention = std::chrono::minutes(config_.maintenance.retention_minutes);
-  const auto interval = std::chrono::seconds(config_.maintenance.interval_seconds);
+  options.retention = std::chrono::minutes(config.retention_minutes);
+  const auto interval = std::chrono::seconds(config.interval_seconds);
   options.oldest_reader = [this]() -> Result<std::optional<std::int64_t>> {
     TRY_ASSIGN(pg::Connection db, pg::Connection::open(context_.access.owner));
     return state::oldest_snapshot_read(db);
@@ -99,9 +91,6 @@ void Core::maintain(std::stop_token stop) {
                                           {"snapshots_expired", report->snapshots_expired},
                                           {"took_ms", report->took.count()}});
   }
-#else
-  wait_for_stop(stop);
-#endif
 }
 
 Status Core::start_source(pg::Connection& connection, const SourceConfig& source) {
@@ -139,9 +128,7 @@ bool Core::secrets_changed() const {
 Status Core::follow(pg::Connection& connection, const Config& config) {
   const bool paced = config.capture_interval_ms != config_.capture_interval_ms;
   config_ = config;
-#if __has_include("marts/scheduler.cpp")
   scheduler_.set_refresh_seconds(config.marts.refresh_seconds);
-#endif
   std::map<std::string, SourceConfig> wanted;
   for (const SourceConfig& source : config.sources) wanted.emplace(source.name, source);
   for (auto running = runners_.begin(); running != runners_.end();) {

@@ -31,14 +31,12 @@ class Core {
     std::unique_ptr<ingest::SourceRunner> runner;
   };
   Status start_source(pg::Connection& connection, const SourceConfig& source);
-  void maintain(std::stop_token stop);
+  void maintain(const MaintenanceConfig& config, std::stop_token stop);
 
   const RoleContext& context_;
   LakeAccess access_;
   ingest::Lanes lanes_;
-#if __has_include("marts/scheduler.cpp")
   marts::Scheduler scheduler_;
-#endif
   Config config_;
   std::map<std::string, Running> runners_;
   std::jthread maintenance_;

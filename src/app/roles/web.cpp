@@ -1,3 +1,4 @@
+// The role web.
 #include "web/web.h"
 
 #include "app/roles/role.h"

@@ -9,7 +9,6 @@ namespace minato::app {
 Status run_worker(const RoleContext& context) {
   TRY(wait_for_lake(context));
   TRY_ASSIGN(LakeAccess access, open_lake(context, context.config.limits.worker_memory_mb));
-#if __has_include("marts/worker.cpp")
   marts::WorkerOptions options;
   options.conninfo = context.access.owner;
   options.name = context.name;
@@ -18,9 +17,6 @@ Status run_worker(const RoleContext& context) {
   log::info("worker works");
   wait_for_stop(context.stop);
   worker.stop();
-#else
-  wait_for_stop(context.stop);
-#endif
   return {};
 }
 

@@ -29,6 +29,9 @@ constexpr auto kRolesEnd = seconds(15);
 constexpr auto kPostgresEnd = seconds(20);
 constexpr const char* kPostgres = "postgres";
 
+// "worker-2" → "worker".
+std::string kind_of(const std::string& name) { return name.substr(0, name.find('-')); }
+
 std::string stamp(const fs::path& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) return "-";
@@ -208,16 +211,19 @@ Result<Config> Supervisor::take_over() const {
 }
 
 void Supervisor::apply(const Config& fresh) {
-  const auto differs = [](const ListenConfig& a, const ListenConfig& b) {
-    return a.listen != b.listen || a.port != b.port;
-  };
-  const bool limits = fresh.limits.gate_memory_mb != config_.limits.gate_memory_mb ||
-                      fresh.limits.threads != config_.limits.threads;
-  std::set<std::string> restart;
-  if (differs(fresh.gate, config_.gate) || limits) restart.insert("gate");
-  if (differs(fresh.http, config_.http)) restart.insert("web");
-  const bool workers = fresh.limits.worker_memory_mb != config_.limits.worker_memory_mb ||
-                       fresh.limits.threads != config_.limits.threads;
+  const LimitsConfig& was = config_.limits;
+  const LimitsConfig& now = fresh.limits;
+  const bool threads = now.threads != was.threads;
+  std::set<std::string> restart;  // kinds of roles that read what changed at their start only
+  if (fresh.gate != config_.gate || now.gate_memory_mb != was.gate_memory_mb || threads) {
+    restart.insert("gate");
+  }
+  if (fresh.http != config_.http) restart.insert("web");
+  if (now.worker_memory_mb != was.worker_memory_mb || threads) restart.insert("worker");
+  if (fresh.maintenance != config_.maintenance || now.core_memory_mb != was.core_memory_mb ||
+      threads) {
+    restart.insert("core");
+  }
   const auto before = role_names(config_);
   const auto after = role_names(fresh);
   config_ = fresh;
@@ -228,7 +234,7 @@ void Supervisor::apply(const Config& fresh) {
   for (const std::string& name : after) {
     if (!keeper_.find(name)) {
       add_role(name);
-    } else if (restart.contains(name) || (workers && name.starts_with("worker-"))) {
+    } else if (restart.contains(kind_of(name))) {
       keeper_.restart(name, Clock::now());
     }
   }
