@@ -168,21 +168,23 @@ TEST_F(MysqlSource, large_transactions_come_in_pieces_and_small_ones_together) {
 
 TEST(MysqlSourceSettings, full_metadata_compressed_log_without_checksums) {
   if (!PrivateMariaDb::installed()) GTEST_SKIP() << "no MariaDB is installed";
+  // Its log is empty at first: the stream begins by file and offset, not by GTID.
   PrivateMariaDb server({"--binlog-row-metadata=FULL", "--log-bin-compress=ON",
                          "--log-bin-compress-min-len=10", "--binlog-checksum=NONE"});
+  const auto source = make_mysql_source(server.options());
+  const auto from = source->current_position();
+  ASSERT_TRUE(from);
+  EXPECT_TRUE(from->text.starts_with("gtid=;file=bin.")) << from->text;
   server.run({"CREATE DATABASE shop",
               "CREATE TABLE shop.a (id INT UNSIGNED PRIMARY KEY, m "
               "DECIMAL(9,2) UNSIGNED, b BIGINT, f FLOAT UNSIGNED, e ENUM('x','y'), t TEXT, z "
               "SMALLINT UNSIGNED)"});
-  const auto source = make_mysql_source(server.options());
-  const auto from = source->current_position();
-  const auto shapes = source->tables();
   server.run(
       {"INSERT INTO shop.a SELECT seq, 1.5, -seq, 0.5, 'x', REPEAT('t', 300), 65535 FROM "
        "seq_1_to_5000",
        "ALTER TABLE shop.a RENAME COLUMN b TO c, MODIFY z INT UNSIGNED", "UPDATE shop.a SET c = 7",
        "ALTER TABLE shop.a DROP COLUMN c", "DELETE FROM shop.a"});
-  ASSERT_TRUE(source->start(*from, *shapes));
+  ASSERT_TRUE(source->start(*from, {}));
   const auto wanted = source->current_position();
   Position reached;
   std::uint64_t changes = 0;
