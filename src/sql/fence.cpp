@@ -1,6 +1,6 @@
 #include "sql/fence.h"
 
-#include "base/check.h"
+#include "base/text.h"
 #include "model/names.h"
 #include "sql/inspector.h"
 #include "sql/scan.h"
@@ -45,10 +45,21 @@ tl::unexpected<Error> refuse_verb(const std::string& verb) {
       return fail(Code::forbidden, message + " " + std::string(each.text));
     }
   }
-  return fail(Code::forbidden,
-              message +
-                  " Possible are SELECT (also FROM, WITH, VALUES, DESCRIBE, SUMMARIZE) "
-                  "and SHOW TABLES.");
+  const std::string possible =
+      " Possible are SELECT (also FROM, WITH, VALUES, DESCRIBE, SUMMARIZE) and SHOW TABLES.";
+  for (const std::string_view known : {"SET", "RESET", "SHOW", "DISCARD", "DEALLOCATE", "ROLLBACK",
+                                       "START", "DECLARE", "FETCH", "CLOSE", "LOCK", "LISTEN"}) {
+    if (verb == known) {
+      return fail(Code::forbidden, "This form of " + verb + " is not possible here." + possible);
+    }
+  }
+  // No word that begins a statement: most likely a slip of the hand.
+  static const std::vector<std::string> verbs = {
+      "SELECT", "FROM",  "WITH",  "VALUES", "DESCRIBE", "SUMMARIZE", "SHOW",
+      "TABLE",  "PIVOT", "BEGIN", "COMMIT", "ROLLBACK", "SET"};
+  const std::string nearest = did_you_mean(verb, verbs);
+  return fail(Code::invalid,
+              "No statement begins with " + verb + "." + (nearest.empty() ? possible : nearest));
 }
 
 /// What costs the engine much time before anything else could count it.

@@ -115,7 +115,9 @@ TEST_F(FenceTest, MessagesTeach) {
   EXPECT_THAT(error("SELECT 1; SELECT 2").message, HasSubstr("one by one"));
   EXPECT_EQ(error("SELECT 1; SELECT 2").code, Code::unsupported);
   EXPECT_EQ(error("SELECT * FROM read_csv('x')").code, Code::forbidden);
-  EXPECT_EQ(error("SELEC 1").code, Code::forbidden);
+  EXPECT_EQ(error("SELEC 1").code, Code::invalid);
+  EXPECT_EQ(error("SELEC 1").message, "No statement begins with SELEC. Did you mean SELECT?");
+  EXPECT_THAT(error("SET x").message, HasSubstr("This form of SET"));
   EXPECT_EQ(error("SELECT 1 +").code, Code::invalid);
 }
 
