@@ -31,7 +31,8 @@ with old as (
   returning table_id, table_uuid, schema_id, path, path_is_relative
 )
 insert into ducklake.ducklake_table
-  (table_id, table_uuid, begin_snapshot, end_snapshot, schema_id, table_name, path, path_is_relative)
+  (table_id, table_uuid, begin_snapshot, end_snapshot, schema_id, table_name, path,
+   path_is_relative)
 select table_id, table_uuid, $1::bigint, null, schema_id, $3::text, path, path_is_relative
 from old)";
 

@@ -1,6 +1,7 @@
 // Random arrivals, kills at the boundaries of a run, readers at the same time: contents always
 // belong to one snapshot, nothing is lost, and in the end every mart equals a recomputation.
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,8 +25,9 @@ pid_t start_worker(Platform& platform, const std::string& failpoints) {
   const pid_t child = ::fork();
   CHECK(child >= 0);
   if (child > 0) return child;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also when the test ends early
   ::setenv("MINATO_FAILPOINTS", failpoints.c_str(), 1);
-  ::setenv("MINATO_TEST_WORKER", platform.store.postgres.conninfo().c_str(), 1);
+  ::setenv("MINATO_TEST_WORKER", platform.conninfo().c_str(), 1);
   ::setenv("MINATO_TEST_LAKE", platform.store.options.lake.data_path.c_str(), 1);
   ::execl("/proc/self/exe", "marts_test", "--gtest_filter=WorkerProcess.*",
           "--gtest_also_run_disabled_tests", nullptr);

@@ -23,14 +23,15 @@ namespace minato::marts::testing {
 
 class Platform {
  public:
-  Platform() : db(store.postgres.connect()), session(store.session()) {
-    // The catalogue's files belong to the server's user; the engine runs as this process.
+  Platform() : db(store.connect()), session(store.session()) {
     CHECK(state::migrate(db).has_value());
     root = store.postgres.directory() + "/platform";
     std::filesystem::create_directories(root / "marts");
   }
   Platform(const Platform&) = delete;
   Platform& operator=(const Platform&) = delete;
+
+  const std::string& conninfo() const { return store.options.lake.catalog_conninfo; }
 
   /// One for all tests of the program: to open and close an engine and a server takes seconds.
   static Platform& shared() {
@@ -101,7 +102,7 @@ class Platform {
 
   SchedulerOptions scheduler_options() const {
     SchedulerOptions options;
-    options.conninfo = store.postgres.conninfo();
+    options.conninfo = conninfo();
     options.platform = root;
     options.refresh_seconds = 1;
     options.poll = std::chrono::milliseconds(50);
@@ -110,7 +111,7 @@ class Platform {
   }
   WorkerOptions worker_options() const {
     WorkerOptions options;
-    options.conninfo = store.postgres.conninfo();
+    options.conninfo = conninfo();
     options.retry_min = std::chrono::seconds(1);
     return options;
   }
@@ -128,6 +129,11 @@ class Platform {
   }
   /// Built from everything that has arrived, nothing left to do.
   bool settled() {
+    const auto behind = db.query(
+        "select count(*) from minato.mart m, jsonb_array_elements(m.inputs) i join "
+        "minato.lake_table t on t.schema_name = i ->> 0 and t.table_name = i ->> 1 "
+        "where t.last_snapshot > coalesce(m.built_snapshot, 0)");
+    if (behind.value().integer(0, 0) > 0) return false;
     const state::PlatformStatus all = state::platform_status(db).value();
     return !all.marts.empty() && std::ranges::all_of(all.marts, [](const state::MartStatus& m) {
       return m.mart.state == state::MartState::ok && m.mart.why.empty() &&
