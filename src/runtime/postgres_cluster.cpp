@@ -132,11 +132,9 @@ uid_t PostgresCluster::server_uid() {
   return user ? user->uid : geteuid();
 }
 
-bool PostgresCluster::initialised() const {
-  // PG_VERSION is among the first files of initdb; global/pg_control with a start of ours marks a
-  // complete one.
-  return fs::exists(options_.data_dir / "minato.initialised");
-}
+// initdb works beside the final place and is renamed into it when it ended well: what stands there
+// is a whole cluster, and nothing ever removes it.
+bool PostgresCluster::initialised() const { return fs::exists(options_.data_dir / "PG_VERSION"); }
 
 std::string PostgresCluster::conninfo(const std::string& user, const std::string& password,
                                       const std::string& database) const {
@@ -181,7 +179,7 @@ Result<std::vector<std::string>> PostgresCluster::as_server_user(
   // A platform below a directory that only root may enter (/root, mktemp -d): the server gets the
   // one capability to pass through directories; what it may write does not change.
   std::vector<std::string> probe = out;
-  probe.insert(probe.end(), {"test", "-x", options_.data_dir.string()});
+  probe.insert(probe.end(), {"test", "-x", options_.data_dir.parent_path().string()});
   TRY_ASSIGN(const Finished reachable, run({.argv = probe}, seconds(10)));
   if (reachable.exit_code == 127) {
     return fail(Code::unavailable,
@@ -198,7 +196,6 @@ Result<std::vector<std::string>> PostgresCluster::as_server_user(
 
 Status PostgresCluster::make_directories() const {
   const auto user = server_user();
-  TRY(own(options_.data_dir, user, 0700));
   TRY(own(options_.socket_dir, user, 0711));
   std::error_code error;
   fs::create_directories(options_.log_file.parent_path(), error);
@@ -213,14 +210,20 @@ Status PostgresCluster::prepare() {
   TRY(make_directories());
   if (initialised()) return {};
   TRY_ASSIGN(const std::string initdb, program("initdb"));
-  // What a killed first start left is of no use: initdb wants an empty directory.
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(options_.data_dir, error))
-    fs::remove_all(entry.path(), error);
+  if (fs::exists(options_.data_dir, error) && !fs::is_empty(options_.data_dir, error)) {
+    return fail(Code::unavailable, options_.data_dir.string() +
+                                       " is neither empty nor a PostgreSQL cluster. Look into it, "
+                                       "and move it away.");
+  }
+  const fs::path unfinished = options_.data_dir.string() + ".new";
+  fs::remove_all(unfinished, error);  // of a first start that was killed
   const auto user = server_user();
+  TRY(own(unfinished, user, 0700));
   const fs::path password_file = options_.socket_dir / "initdb.password";
   {
-    const int fd = open(password_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int fd =
+        open(password_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return refuse(password_file, "cannot be written.");
     const std::string text = options_.superuser_password + "\n";
     const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -229,7 +232,7 @@ Status PostgresCluster::prepare() {
     if (!written || !given) return refuse(password_file, "cannot be written.");
   }
   TRY_ASSIGN(auto argv,
-             as_server_user({initdb, "-D", options_.data_dir.string(), "-U", options_.superuser,
+             as_server_user({initdb, "-D", unfinished.string(), "-U", options_.superuser,
                              "--auth=scram-sha-256", "--pwfile=" + password_file.string(),
                              "--encoding=UTF8", "--locale=C.UTF-8"}));
   auto finished = run({.argv = argv}, seconds(120));
@@ -239,7 +242,9 @@ Status PostgresCluster::prepare() {
     return fail(Code::unavailable, "initdb could not make " + options_.data_dir.string() + ".",
                 finished->output);
   }
-  std::ofstream(options_.data_dir / "minato.initialised") << "initdb ended well\n";
+  if (rename(unfinished.c_str(), options_.data_dir.c_str()) != 0) {
+    return refuse(options_.data_dir, "cannot be put in place.");
+  }
   return {};
 }
 
@@ -249,7 +254,8 @@ Status PostgresCluster::end_left_behind() const {
   std::from_chars(line.data(), line.data() + line.size(), pid);
   if (pid <= 1) return {};
   const std::string command = first_line("/proc/" + std::to_string(pid) + "/cmdline");
-  const bool ours = command.find(options_.data_dir.string()) != std::string::npos;
+  const bool ours = command.find("postgres") != std::string::npos &&
+                    command.find(options_.data_dir.string()) != std::string::npos;
   if (!ours || kill(pid, 0) != 0) return {};
   log::warn("a PostgreSQL of an earlier run is still there; ending it", {{"pid", pid}});
   kill(pid, SIGINT);
