@@ -1,5 +1,5 @@
-// PostgreSQL connections and transactions (libpq), shared by state and lake so that one transaction can carry both.
-// Blocking; a connection belongs to one thread at a time.
+// PostgreSQL connections and transactions (libpq), shared by state and lake so that one transaction
+// can carry both. Blocking; a connection belongs to one thread at a time.
 #pragma once
 
 #include <libpq-fe.h>
@@ -55,16 +55,19 @@ struct Statement {
 
 class Connection {
  public:
-  /// `conninfo`: libpq keywords or URL. Error{unavailable|unauthenticated} without the password in its text.
+  /// `conninfo`: libpq keywords or URL. Error{unavailable|unauthenticated} without the password in
+  /// its text.
   static Result<Connection> open(const std::string& conninfo);
 
-  /// One statement with $1… parameters. Errors: conflict (serialisation, unique violation, deadlock), unavailable
-  /// (connection lost: in a transaction's COMMIT this is `in_doubt`), exhausted (disk full, memory), invalid, internal.
+  /// One statement with $1… parameters. Errors: conflict (serialisation, unique violation,
+  /// deadlock), unavailable (connection lost: in a transaction's COMMIT this is `in_doubt`),
+  /// exhausted (disk full, memory), invalid, internal.
   Result<Rows> query(const std::string& sql, const std::vector<Param>& params = {});
   /// Several statements without parameters in one round trip; stops at the first error.
   Status script(const std::string& sql);
 
-  /// Prepared statements in one round trip; the results in order. At the first error the rest is not carried out.
+  /// Prepared statements in one round trip; the results in order. At the first error the rest is
+  /// not carried out.
   Result<std::vector<Rows>> pipeline(std::span<const Statement> statements);
 
   Status begin() { return script("begin"); }
@@ -73,7 +76,8 @@ class Connection {
   /// Never fails: a lost connection has rolled back.
   void rollback();
 
-  /// Waits for a NOTIFY on a channel that was LISTENed to; nothing after `wait`. Error{unavailable} when lost.
+  /// Waits for a NOTIFY on a channel that was LISTENed to; nothing after `wait`. Error{unavailable}
+  /// when lost.
   Result<std::optional<Notification>> notification(std::chrono::milliseconds wait);
 
   bool alive() const { return PQstatus(handle_.get()) == CONNECTION_OK; }
