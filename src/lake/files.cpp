@@ -78,15 +78,21 @@ Result<std::vector<DataFile>> read_written(const LakeTable& table, Session& sess
   return files;
 }
 
+bool has_column(const LakeTable& table, std::initializer_list<TypeKind> kinds) {
+  return std::ranges::any_of(table.columns, [&](const LakeColumn& column) {
+    return std::ranges::find(kinds, column.column.type.kind) != kinds.end();
+  });
+}
+
 std::string copy_options(const LakeTable& table, const std::string& compression) {
   std::string out = " (FORMAT parquet, FIELD_IDS " + field_ids(table) + ", COMPRESSION " +
-                    compression + ", RETURN_STATS, USE_TMP_FILE false";
+                    compression + ", DICTIONARY_SIZE_LIMIT 10000, RETURN_STATS, USE_TMP_FILE false";
+  // The delta encodings of version 2 take a third of the space and of the time to read keys and
+  // dates. Not where floating point would become BYTE_STREAM_SPLIT, which Spark 3.5 cannot read.
+  if (!has_column(table, {TypeKind::float32, TypeKind::float64})) out += ", PARQUET_VERSION v2";
   // The engine's reader hashes the printed form of a BLOB: with a Bloom filter, equality finds no
   // value that prints otherwise than it is.
-  const auto is_blob = [](const LakeColumn& column) {
-    return column.column.type.kind == TypeKind::blob;
-  };
-  if (std::ranges::any_of(table.columns, is_blob)) out += ", WRITE_BLOOM_FILTER false";
+  if (has_column(table, {TypeKind::blob})) out += ", WRITE_BLOOM_FILTER false";
   return out;
 }
 
