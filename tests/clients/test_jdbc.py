@@ -35,7 +35,7 @@ def classpath():
 def test_pgjdbc(mariadb, shared, db, classpath):
     mariadb.run(
         "CREATE TABLE t (id INT PRIMARY KEY, n BIGINT, p DECIMAL(9,2), d DOUBLE, s VARCHAR(40), "
-        "day DATE, at DATETIME(6))",
+        "day DATE, seen DATETIME(6))",
         "INSERT INTO t VALUES (1, 9000000000, 12.50, 0.25, '港', '2026-11-24', "
         "'2026-11-24 01:02:03.5'), (2, NULL, NULL, NULL, NULL, NULL, NULL)",
         database=db,

@@ -4,6 +4,7 @@ line of configuration."""
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -85,7 +86,7 @@ class Postgres:
         return f"postgres://minato_owner:pg-pass@127.0.0.1:{self.port}/{database}"
 
     def stop(self):
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)  # does not wait for clients
         self.process.wait(20)
 
 

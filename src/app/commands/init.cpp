@@ -49,6 +49,7 @@ port = {1}
 
 [maintenance]
 # retention_minutes = 60    # how long older states of the lake stay readable
+# file_guard_seconds = 3600 # files that nothing names (left by a crash) go after this long
 # interval_seconds = 30
 
 [log]

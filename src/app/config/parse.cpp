@@ -164,6 +164,7 @@ class Reader {
     });
     in(top, "maintenance", [&](Section& s) {
       s.number("retention_minutes", config_.maintenance.retention_minutes, 1, 5'256'000);
+      s.number("file_guard_seconds", config_.maintenance.file_guard_seconds, 10, 31'536'000);
       s.number("interval_seconds", config_.maintenance.interval_seconds, 1, 86'400);
     });
     in(top, "log", [&](Section& s) {

@@ -65,6 +65,8 @@ void Core::stop() {
 void Core::maintain(const MaintenanceConfig& config, std::stop_token stop) {
   lake::MaintenanceOptions options;
   options.retention = std::chrono::minutes(config.retention_minutes);
+  options.file_guard = std::chrono::seconds(config.file_guard_seconds);
+  options.orphans_every = std::min(options.orphans_every, options.file_guard);
   const auto interval = std::chrono::seconds(config.interval_seconds);
   options.oldest_reader = [this]() -> Result<std::optional<std::int64_t>> {
     TRY_ASSIGN(pg::Connection db, pg::Connection::open(context_.access.owner));

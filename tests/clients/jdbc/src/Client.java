@@ -23,7 +23,7 @@ public class Client {
         }
         while (r.next()) System.out.println("row " + r.getInt("id") + " " + r.getString("s"));
       }
-      try (PreparedStatement s = c.prepareStatement("SELECT n, p, d, s, day, \"at\" FROM " + a[3] + " WHERE id = ?")) {
+      try (PreparedStatement s = c.prepareStatement("SELECT n, p, d, s, day, seen FROM " + a[3] + " WHERE id = ?")) {
         for (int i = 0; i < 6; ++i) {
           s.setInt(1, 1);
           try (ResultSet r = s.executeQuery()) {
