@@ -16,23 +16,28 @@ constexpr const char* kSnapshot = R"(
 select snapshot_id, schema_version, next_catalog_id, next_file_id
 from ducklake.ducklake_snapshot order by snapshot_id desc limit 1)";
 constexpr const char* kTableStates = R"(
-select t.table_id, s.path, s.path_is_relative, t.path, t.path_is_relative, coalesce(st.next_row_id, 0), st.table_id is not null
+select t.table_id, s.path, s.path_is_relative, t.path, t.path_is_relative,
+  coalesce(st.next_row_id, 0), st.table_id is not null
 from unnest($1::bigint[]) u(id)
 join ducklake.ducklake_table t on t.table_id = u.id and t.end_snapshot is null
 join ducklake.ducklake_schema s on s.schema_id = t.schema_id and s.end_snapshot is null
 left join ducklake.ducklake_table_stats st on st.table_id = t.table_id)";
 constexpr const char* kColumnStates = R"(
-select c.table_id, c.column_id, c.column_type, st.table_id is not null, st.contains_null, st.contains_nan, st.min_value, st.max_value
+select c.table_id, c.column_id, c.column_type, st.table_id is not null, st.contains_null,
+  st.contains_nan, st.min_value, st.max_value
 from unnest($1::bigint[]) u(id)
 join ducklake.ducklake_column c on c.table_id = u.id and c.end_snapshot is null
-left join ducklake.ducklake_table_column_stats st on st.table_id = c.table_id and st.column_id = c.column_id)";
+left join ducklake.ducklake_table_column_stats st on st.table_id = c.table_id and st.column_id =
+  c.column_id)";
 
 constexpr const char* kInsertSnapshot = R"(
 with s as (
-  insert into ducklake.ducklake_snapshot (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)
+  insert into ducklake.ducklake_snapshot (snapshot_id, snapshot_time, schema_version,
+    next_catalog_id, next_file_id)
   values ($1::bigint, clock_timestamp(), $2::bigint, $3::bigint, $4::bigint)
 )
-insert into ducklake.ducklake_snapshot_changes (snapshot_id, changes_made, author, commit_message, commit_extra_info)
+insert into ducklake.ducklake_snapshot_changes (snapshot_id, changes_made, author,
+  commit_message, commit_extra_info)
 values ($1::bigint, $5::text, $6::text, $7::text, $8::text))";
 constexpr const char* kEndFilesById = R"(
 update ducklake.ducklake_data_file set end_snapshot = $1::bigint
@@ -47,7 +52,8 @@ constexpr const char* kEndDeletesByTable = R"(
 update ducklake.ducklake_delete_file set end_snapshot = $1::bigint
 where table_id = any($2::bigint[]) and end_snapshot is null)";
 constexpr const char* kCountLive = R"(
-select count(*) from ducklake.ducklake_data_file where data_file_id = any($1::bigint[]) and end_snapshot is null)";
+select count(*) from ducklake.ducklake_data_file where data_file_id = any($1::bigint[]) and
+  end_snapshot is null)";
 // A delete file holds all deleted positions of its data file: one that does not grow forgot
 // somebody's.
 constexpr const char* kSupersede = R"(
@@ -59,21 +65,27 @@ with old as (
 )
 select count(*) filter (where stale) from old)";
 constexpr const char* kInsertDataFiles = R"(
-insert into ducklake.ducklake_data_file (data_file_id, table_id, begin_snapshot, path, path_is_relative, file_format,
+insert into ducklake.ducklake_data_file (data_file_id, table_id, begin_snapshot, path,
+  path_is_relative, file_format,
   record_count, file_size_bytes, footer_size, row_id_start)
 select id, table_id, $1::bigint, path, relative, 'parquet', rows, bytes, footer, first_row
-from unnest($2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+from unnest($2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[])
   u(id, table_id, path, relative, rows, bytes, footer, first_row))";
 constexpr const char* kInsertDeleteFiles = R"(
-insert into ducklake.ducklake_delete_file (delete_file_id, table_id, begin_snapshot, data_file_id, path, path_is_relative,
+insert into ducklake.ducklake_delete_file (delete_file_id, table_id, begin_snapshot,
+  data_file_id, path, path_is_relative,
   format, delete_count, file_size_bytes, footer_size)
 select id, table_id, $1::bigint, data_file, path, relative, 'parquet', rows, bytes, footer
-from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::boolean[], $7::bigint[], $8::bigint[], $9::bigint[])
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::boolean[], $7::bigint[],
+  $8::bigint[], $9::bigint[])
   u(id, table_id, data_file, path, relative, rows, bytes, footer))";
 constexpr const char* kInsertFileStats = R"(
-insert into ducklake.ducklake_file_column_stats (data_file_id, table_id, column_id, column_size_bytes, value_count, null_count,
+insert into ducklake.ducklake_file_column_stats (data_file_id, table_id, column_id,
+  column_size_bytes, value_count, null_count,
   min_value, max_value, contains_nan)
-select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::boolean[]))";
+select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+  $6::bigint[], $7::text[], $8::text[], $9::boolean[]))";
 // One row more than there are: the extension answers min() and max() from the bounds when this
 // number equals the number of live rows, but bounds only widen and rows are deleted and files
 // rewritten all the time.
@@ -82,12 +94,14 @@ update ducklake.ducklake_table_stats s
 set next_row_id = u.next_row, record_count = 1 + f.rows, file_size_bytes = f.bytes
 from unnest($1::bigint[], $2::bigint[]) u(id, next_row)
 cross join lateral (
-  select coalesce(sum(d.record_count), 0)::bigint as rows, coalesce(sum(d.file_size_bytes), 0)::bigint as bytes
+  select coalesce(sum(d.record_count), 0)::bigint as rows, coalesce(sum(d.file_size_bytes),
+    0)::bigint as bytes
   from ducklake.ducklake_data_file d where d.table_id = u.id and d.end_snapshot is null) f
 where s.table_id = u.id)";
 constexpr const char* kInsertTableStats = R"(
 insert into ducklake.ducklake_table_stats (table_id, record_count, next_row_id, file_size_bytes)
-select id, rows + 1, rows, bytes from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u(id, rows, bytes))";
+select id, rows + 1, rows, bytes from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u(id,
+  rows, bytes))";
 constexpr const char* kUpdateColumnStats = R"(
 update ducklake.ducklake_table_column_stats s
 set contains_null = u.nulls, contains_nan = u.nan, min_value = u.low, max_value = u.high
@@ -95,8 +109,10 @@ from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::text[]
   u(table_id, column_id, nulls, nan, low, high)
 where s.table_id = u.table_id and s.column_id = u.column_id)";
 constexpr const char* kInsertColumnStats = R"(
-insert into ducklake.ducklake_table_column_stats (table_id, column_id, contains_null, contains_nan, min_value, max_value)
-select * from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::text[], $6::text[]))";
+insert into ducklake.ducklake_table_column_stats (table_id, column_id, contains_null,
+  contains_nan, min_value, max_value)
+select * from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::boolean[], $5::text[],
+  $6::text[]))";
 constexpr const char* kNotify = "select pg_notify('minato_commit', $1::text)";
 
 std::optional<std::string> flag(bool value) { return value ? "t" : "f"; }

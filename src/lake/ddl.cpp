@@ -98,7 +98,8 @@ with old as (
   update ducklake.ducklake_table set end_snapshot = $1::bigint
   where table_id = $2::bigint and end_snapshot is null returning table_id, table_uuid
 )
-insert into ducklake.ducklake_table (table_id, table_uuid, begin_snapshot, end_snapshot, schema_id, table_name, path, path_is_relative)
+insert into ducklake.ducklake_table (table_id, table_uuid, begin_snapshot, end_snapshot,
+  schema_id, table_name, path, path_is_relative)
 select table_id, table_uuid, $1::bigint, null, s.schema_id, $4::text, $5::text, $6::boolean
 from old, ducklake.ducklake_schema s
 where s.schema_name = $3::text and s.end_snapshot is null)";
@@ -109,9 +110,11 @@ Status move_table(pg::Connection& connection, const LakeTable& table, const Tabl
                   const std::string& path, bool relative) {
   TRY(connection.query("select pg_advisory_xact_lock($1::bigint)", {std::to_string(kCommitLock)}));
   TRY_ASSIGN(const pg::Rows made, connection.query(R"(
-insert into ducklake.ducklake_snapshot (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)
+insert into ducklake.ducklake_snapshot (snapshot_id, snapshot_time, schema_version,
+  next_catalog_id, next_file_id)
 select snapshot_id + 1, clock_timestamp(), schema_version + 1, next_catalog_id, next_file_id
-from ducklake.ducklake_snapshot order by snapshot_id desc limit 1 returning snapshot_id, schema_version)"));
+from ducklake.ducklake_snapshot order by snapshot_id desc limit 1 returning snapshot_id,
+  schema_version)"));
   const std::string snapshot = made.string(0, 0);
   const std::string id = std::to_string(table.table_id);
   TRY(

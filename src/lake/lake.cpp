@@ -12,24 +12,34 @@ namespace {
 // The extension makes primary keys only. Without these every commit and every query reads whole
 // tables. The bounds are compared as the engine does, whatever the database's collation is.
 constexpr const char* kPrepareCatalogue = R"(
-create index if not exists minato_data_file_table on ducklake.ducklake_data_file (table_id, end_snapshot);
-create index if not exists minato_data_file_end on ducklake.ducklake_data_file (end_snapshot) where end_snapshot is not null;
-create index if not exists minato_delete_file_table on ducklake.ducklake_delete_file (table_id, end_snapshot);
+create index if not exists minato_data_file_table on ducklake.ducklake_data_file (table_id,
+  end_snapshot);
+create index if not exists minato_data_file_end on ducklake.ducklake_data_file (end_snapshot)
+  where end_snapshot is not null;
+create index if not exists minato_delete_file_table on ducklake.ducklake_delete_file (table_id,
+  end_snapshot);
 create index if not exists minato_delete_file_data on ducklake.ducklake_delete_file (data_file_id);
-create index if not exists minato_file_column_stats_file on ducklake.ducklake_file_column_stats (data_file_id);
-create index if not exists minato_file_column_stats_column on ducklake.ducklake_file_column_stats (table_id, column_id);
+create index if not exists minato_file_column_stats_file on ducklake.ducklake_file_column_stats
+  (data_file_id);
+create index if not exists minato_file_column_stats_column on ducklake.ducklake_file_column_stats
+  (table_id, column_id);
 create index if not exists minato_table_stats_table on ducklake.ducklake_table_stats (table_id);
-create index if not exists minato_table_column_stats_table on ducklake.ducklake_table_column_stats (table_id);
+create index if not exists minato_table_column_stats_table on
+  ducklake.ducklake_table_column_stats (table_id);
 create index if not exists minato_column_table on ducklake.ducklake_column (table_id);
-create index if not exists minato_scheduled_path on ducklake.ducklake_files_scheduled_for_deletion (path);
-alter table ducklake.ducklake_table_stats set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1);
-alter table ducklake.ducklake_table_column_stats set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1);
+create index if not exists minato_scheduled_path on
+  ducklake.ducklake_files_scheduled_for_deletion (path);
+alter table ducklake.ducklake_table_stats set (fillfactor = 50, autovacuum_vacuum_scale_factor =
+  0.1);
+alter table ducklake.ducklake_table_column_stats set (fillfactor = 50,
+  autovacuum_vacuum_scale_factor = 0.1);
 alter table ducklake.ducklake_data_file set (autovacuum_vacuum_scale_factor = 0.1);
 alter table ducklake.ducklake_file_column_stats set (autovacuum_vacuum_scale_factor = 0.1);
 )";
 
 constexpr const char* kTables = R"(
-select t.table_id, s.schema_name, t.table_name, s.path, s.path_is_relative, t.path, t.path_is_relative,
+select t.table_id, s.schema_name, t.table_name, s.path, s.path_is_relative, t.path,
+  t.path_is_relative,
        c.column_id, c.column_name, c.column_type, c.nulls_allowed, c.parent_column is not null
 from ducklake.ducklake_table t
 join ducklake.ducklake_schema s on s.schema_id = t.schema_id and s.end_snapshot is null
@@ -170,7 +180,8 @@ select f.data_file_id, f.path, f.path_is_relative, f.record_count, f.file_size_b
        coalesce(f.row_id_start, 0), f.begin_snapshot,
        d.delete_file_id, d.path, d.path_is_relative, d.delete_count, d.file_size_bytes
 from ducklake.ducklake_data_file f
-left join ducklake.ducklake_delete_file d on d.data_file_id = f.data_file_id and d.end_snapshot is null
+left join ducklake.ducklake_delete_file d on d.data_file_id = f.data_file_id and d.end_snapshot
+  is null
 where f.table_id = $1::bigint and f.end_snapshot is null
 order by f.data_file_id)";
   TRY_ASSIGN(auto connection, impl_->connections.take());

@@ -17,13 +17,15 @@ constexpr int kSliceRows = 2000;
 // A snapshot was the newest one until its successor came: it expires `retention` after that. Kept:
 // all from the answer on.
 constexpr const char* kOldestKept = R"(
-select coalesce(max(snapshot_id) filter (where snapshot_time < clock_timestamp() - make_interval(secs => $1::float8)),
+select coalesce(max(snapshot_id) filter (where snapshot_time < clock_timestamp() -
+  make_interval(secs => $1::float8)),
                 min(snapshot_id))
 from ducklake.ducklake_snapshot)";
 constexpr const char* kDeleteSnapshots = R"(
 with gone as (
   delete from ducklake.ducklake_snapshot where snapshot_id in (
-    select snapshot_id from ducklake.ducklake_snapshot where snapshot_id < $1::bigint order by snapshot_id limit $2::bigint)
+    select snapshot_id from ducklake.ducklake_snapshot where snapshot_id < $1::bigint order by
+      snapshot_id limit $2::bigint)
   returning snapshot_id
 ), changes as (
   delete from ducklake.ducklake_snapshot_changes c using gone where c.snapshot_id = gone.snapshot_id
@@ -41,21 +43,27 @@ with gone as (
   delete from ducklake.ducklake_delete_file d using gone where d.data_file_id = gone.data_file_id
   returning d.delete_file_id as data_file_id, d.table_id, d.path, d.path_is_relative
 ), stats as (
-  delete from ducklake.ducklake_file_column_stats s using gone where s.data_file_id = gone.data_file_id
+  delete from ducklake.ducklake_file_column_stats s using gone where s.data_file_id =
+    gone.data_file_id
 ), partitions as (
-  delete from ducklake.ducklake_file_partition_value p using gone where p.data_file_id = gone.data_file_id
+  delete from ducklake.ducklake_file_partition_value p using gone where p.data_file_id =
+    gone.data_file_id
 ), variants as (
-  delete from ducklake.ducklake_file_variant_stats v using gone where v.data_file_id = gone.data_file_id
+  delete from ducklake.ducklake_file_variant_stats v using gone where v.data_file_id =
+    gone.data_file_id
 ), files as (select * from gone union all select * from deletes)
-insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative, schedule_start)
+insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative,
+  schedule_start)
 select f.data_file_id,
   case when not f.path_is_relative then f.path
        when not t.path_is_relative then t.path || f.path
        else s.path || t.path || f.path end,
   f.path_is_relative and t.path_is_relative and s.path_is_relative, clock_timestamp()
 from files f
-join lateral (select * from ducklake.ducklake_table t where t.table_id = f.table_id order by begin_snapshot desc limit 1) t on true
-join lateral (select * from ducklake.ducklake_schema s where s.schema_id = t.schema_id order by begin_snapshot desc limit 1) s on true)";
+join lateral (select * from ducklake.ducklake_table t where t.table_id = f.table_id order by
+  begin_snapshot desc limit 1) t on true
+join lateral (select * from ducklake.ducklake_schema s where s.schema_id = t.schema_id order by
+  begin_snapshot desc limit 1) s on true)";
 constexpr const char* kScheduleDeleteFiles = R"(
 with files as (
   delete from ducklake.ducklake_delete_file where delete_file_id in (
@@ -63,15 +71,18 @@ with files as (
     where end_snapshot is not null and end_snapshot <= $1::bigint limit $2::bigint)
   returning delete_file_id, table_id, path, path_is_relative
 )
-insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative, schedule_start)
+insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative,
+  schedule_start)
 select f.delete_file_id,
   case when not f.path_is_relative then f.path
        when not t.path_is_relative then t.path || f.path
        else s.path || t.path || f.path end,
   f.path_is_relative and t.path_is_relative and s.path_is_relative, clock_timestamp()
 from files f
-join lateral (select * from ducklake.ducklake_table t where t.table_id = f.table_id order by begin_snapshot desc limit 1) t on true
-join lateral (select * from ducklake.ducklake_schema s where s.schema_id = t.schema_id order by begin_snapshot desc limit 1) s on true)";
+join lateral (select * from ducklake.ducklake_table t where t.table_id = f.table_id order by
+  begin_snapshot desc limit 1) t on true
+join lateral (select * from ducklake.ducklake_schema s where s.schema_id = t.schema_id order by
+  begin_snapshot desc limit 1) s on true)";
 
 // Tables and schemas that no kept snapshot shows and that no file needs any more.
 constexpr const char* kDeleteTables = R"(
@@ -82,13 +93,16 @@ with gone as (
      and not exists (select from ducklake.ducklake_delete_file f where f.table_id = t.table_id)
 ), columns as (delete from ducklake.ducklake_column x using gone where x.table_id = gone.table_id),
 stats as (delete from ducklake.ducklake_table_stats x using gone where x.table_id = gone.table_id),
-column_stats as (delete from ducklake.ducklake_table_column_stats x using gone where x.table_id = gone.table_id),
-versions as (delete from ducklake.ducklake_schema_versions x using gone where x.table_id = gone.table_id)
+column_stats as (delete from ducklake.ducklake_table_column_stats x using gone where x.table_id =
+  gone.table_id),
+versions as (delete from ducklake.ducklake_schema_versions x using gone where x.table_id =
+  gone.table_id)
 delete from ducklake.ducklake_table x using gone where x.table_id = gone.table_id)";
 // The statistics of files that ended serve nobody but pruning for readers of old snapshots.
 constexpr const char* kTrimStats = R"(
 delete from ducklake.ducklake_file_column_stats s using ducklake.ducklake_data_file f
-where f.end_snapshot > $1::bigint and f.end_snapshot <= $2::bigint and s.data_file_id = f.data_file_id)";
+where f.end_snapshot > $1::bigint and f.end_snapshot <= $2::bigint and s.data_file_id =
+  f.data_file_id)";
 
 std::string seconds(std::chrono::seconds value) { return std::to_string(value.count()); }
 
@@ -200,7 +214,8 @@ Status Maintenance::remove_scheduled(MaintenanceReport& report) {
   while (!over()) {
     TRY_ASSIGN(const pg::Rows due, connection->query(R"(
 select path, path_is_relative from ducklake.ducklake_files_scheduled_for_deletion
-where schedule_start < clock_timestamp() - make_interval(secs => $1::float8) order by schedule_start limit 1000)",
+where schedule_start < clock_timestamp() - make_interval(secs => $1::float8) order by
+  schedule_start limit 1000)",
                                                      {seconds(options_.file_guard)}));
     if (due.size() == 0) return {};
     std::vector<std::string> paths;
