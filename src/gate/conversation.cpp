@@ -287,7 +287,7 @@ void Conversation::on(const Close& close, std::string& out) {
 
 void Conversation::work(std::string& out) {
   if (!executing_) return next_of_script(out);
-  const auto done = run(*executing_, out);
+  const auto done = run(out);
   if (!done) failed(done.error(), out);
 }
 
@@ -328,7 +328,9 @@ void Conversation::failed(const Error& error, Origin origin, std::string& out) {
     if (origin == Origin::engine && properties(error.code).page) {
       log::warn("gate.statement_failed", {{"account", client_.who.account}, {"error", error}});
     }
-    return failed(report_of(error, origin), out);
+    Report report = report_of(error, origin);
+    if (const std::string hint = table_hint(report.message); !hint.empty()) report.hint = hint;
+    return failed(std::move(report), out);
   }
   if (reason == Interruption::shutdown) {
     return fatal(out, "57P01", "terminating connection due to administrator command");

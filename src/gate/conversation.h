@@ -131,7 +131,12 @@ class Conversation {
   Outcome<void> verify(Prepared& statement, const std::string& text);
   Outcome<void> describe(Prepared& statement, const std::vector<std::uint32_t>& types);
   Outcome<void> start(Portal& portal);
-  Outcome<void> run(Executing& executing, std::string& out);
+  /// One step of what is being executed.
+  Outcome<void> run(std::string& out);
+  Outcome<void> run_canned(const Prepared& statement, std::string& out);
+  Outcome<void> run_query(Portal& portal, std::string& out);
+  void complete(const std::string& tag, std::string& out);
+  std::string table_hint(const std::string& message);
   Outcome<std::string> command(const sql::Statement& statement, std::string& out);
   Outcome<std::string> transaction(const sql::Statement& statement, std::string& out);
   void canned_rows(const TextRows& rows, std::string& out) const;

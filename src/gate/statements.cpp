@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "gate/conversation.h"
 
 namespace minato::gate {
@@ -190,64 +191,67 @@ Conversation::Outcome<void> Conversation::start(Portal& portal) {
   return {};
 }
 
-Conversation::Outcome<void> Conversation::run(Executing& executing, std::string& out) {
-  const PortalPtr portal = executing.portal;
+void Conversation::complete(const std::string& tag, std::string& out) {
+  encode(BackendMessage{CommandComplete{tag}}, out);
+  executing_->portal->run.reset();
+  executing_->portal->done = true;
+  executing_.reset();
+}
+
+Conversation::Outcome<void> Conversation::run(std::string& out) {
+  const PortalPtr portal = executing_->portal;
   const Prepared& statement = *portal->statement;
-  const auto& kind = statement.checked.statement.kind;
-  if (block_failed_ && !ends_block(statement.checked.statement)) return aborted();
-  const auto complete = [&](std::string tag) {
-    encode(BackendMessage{CommandComplete{tag}}, out);
-    portal->run.reset();
-    portal->done = true;
-    executing_.reset();
-  };
-  if (!portal->run && !portal->done && simple_ && statement.rows())
-    row_description(statement, {}, out);
-  if (statement.canned) {
-    TextRows rows = *statement.canned;
-    if (kind == sql::StatementKind::show) {
-      if (statement.checked.statement.name == "all") {
-        for (auto& [name, value] : settings_.all()) rows.rows.push_back({name, value});
-      } else {
-        auto value = settings_.show(statement.checked.statement.name);
-        if (!value) return refuse(value.error(), Origin::session, "42704");
-        rows.rows.push_back({std::move(*value)});
-      }
-    }
-    canned_rows(rows, out);
-    complete(kind == sql::StatementKind::show ? "SHOW"
-                                              : "SELECT " + std::to_string(rows.rows.size()));
-    return {};
-  }
+  const sql::StatementKind kind = statement.checked.statement.kind;
   if (kind == sql::StatementKind::empty) {
     encode(BackendMessage{Plain{'I'}}, out);
     executing_.reset();
     return {};
   }
-  if (!is_query(kind)) {
-    auto tag = command(statement.checked.statement, out);
-    if (!tag) return tl::unexpected<Failure>(tag.error());
-    complete(std::move(*tag));
+  if (block_failed_ && !ends_block(statement.checked.statement)) return aborted();
+  const bool first = !portal->run && !portal->done;
+  if (first && simple_ && statement.rows()) row_description(statement, {}, out);
+  if (statement.canned) return run_canned(statement, out);
+  if (is_query(kind)) return run_query(*portal, out);
+  auto tag = command(statement.checked.statement, out);
+  if (!tag) return tl::unexpected<Failure>(tag.error());
+  complete(*tag, out);
+  return {};
+}
+
+Conversation::Outcome<void> Conversation::run_canned(const Prepared& statement, std::string& out) {
+  TextRows rows = *statement.canned;
+  const bool show = statement.checked.statement.kind == sql::StatementKind::show;
+  if (show && statement.checked.statement.name == "all") {
+    for (auto& [name, value] : settings_.all()) rows.rows.push_back({name, value});
+  } else if (show) {
+    auto value = settings_.show(statement.checked.statement.name);
+    if (!value) return refuse(value.error(), Origin::session, "42704");
+    rows.rows.push_back({std::move(*value)});
+  }
+  canned_rows(rows, out);
+  complete(show ? "SHOW" : "SELECT " + std::to_string(rows.rows.size()), out);
+  return {};
+}
+
+Conversation::Outcome<void> Conversation::run_query(Portal& portal, std::string& out) {
+  if (portal.done) {
+    complete("SELECT 0", out);
     return {};
   }
-  if (portal->done) {
-    complete("SELECT 0");
-    return {};
-  }
-  if (!portal->run) {
-    if (auto started = start(*portal); !started) return started;
+  if (!portal.run) {
+    if (auto started = start(portal); !started) return started;
   }
   if (auto free = not_interrupted(); !free) return refuse(free.error(), Origin::session);
   const auto rows =
-      Reader::fetch(*portal->run, portal->formats, executing.rows_left, kOutputStep, out);
+      Reader::fetch(*portal.run, portal.formats, executing_->rows_left, kOutputStep, out);
   if (!rows) return refuse(rows.error(), Origin::engine);
-  executing.rows += *rows;
-  executing.rows_left -= *rows;
-  if (executing.rows_left == 0 && executing.limited) {
+  executing_->rows += *rows;
+  executing_->rows_left -= *rows;
+  if (executing_->rows_left == 0 && executing_->limited) {
     encode(BackendMessage{Plain{'s'}}, out);
     executing_.reset();
-  } else if (portal->run->ended && portal->run->kept_at == portal->run->kept.size()) {
-    complete("SELECT " + std::to_string(executing.rows));
+  } else if (portal.run->ended && portal.run->kept_at == portal.run->kept.size()) {
+    complete("SELECT " + std::to_string(executing_->rows), out);
   }
   return {};
 }
@@ -314,6 +318,28 @@ Conversation::Outcome<std::string> Conversation::transaction(const sql::Statemen
   block_failed_ = false;
   end_transaction();
   return std::string(commits ? "COMMIT" : "ROLLBACK");
+}
+
+/// The nearest name among the lake's tables, for the engine's "Table with name x does not exist!".
+std::string Conversation::table_hint(const std::string& message) {
+  constexpr std::string_view kBefore = "Table with name ";
+  const std::size_t end = message.find(" does not exist");
+  if (!message.starts_with(kBefore) || end == std::string::npos) return {};
+  const std::string name = message.substr(kBefore.size(), end - kBefore.size());
+  const auto rows = reader_->parser().query(
+      "SELECT t.table_name, s.schema_name FROM __ducklake_metadata_minato.ducklake.ducklake_table "
+      "t "
+      "JOIN __ducklake_metadata_minato.ducklake.ducklake_schema s USING (schema_id) "
+      "WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL");
+  if (!rows) return {};
+  std::vector<std::string> names;
+  for (std::size_t row = 0; row < rows->size(); ++row) names.push_back(rows->text(row, 0));
+  const auto near = suggest(name, names);
+  for (std::size_t row = 0; near && row < rows->size(); ++row) {
+    if (rows->text(row, 0) == *near)
+      return "Did you mean " + rows->text(row, 1) + "." + *near + "?";
+  }
+  return "Tables are named schema.table; information_schema.tables lists them.";
 }
 
 void Conversation::end_transaction() {

@@ -59,6 +59,8 @@ TEST(Gate, SimpleQueries) {
   EXPECT_EQ(alice.value("selec 1"), "ERROR 42601");
   EXPECT_EQ(alice.value("select nothing from shop.orders"), "ERROR 42703");
   EXPECT_EQ(alice.value("select 1 from shop.nothing"), "ERROR 42P01");
+  EXPECT_EQ(alice.value("select 1 from shop.ordres"), "ERROR 42P01");
+  EXPECT_NE(alice.error().find("Did you mean shop.orders?"), std::string::npos) << alice.error();
   EXPECT_EQ(alice.value("select version()"), "PostgreSQL 15.0 (Minato)");
   EXPECT_EQ(alice.value("show server_version"), "15.0 (Minato)");
   EXPECT_EQ(alice.value("set statement_timeout = '2s'"), "SET");
@@ -110,6 +112,47 @@ TEST(Gate, DISABLED_Serve) {
   std::cout << "port " << gate().port() << std::endl;
   std::string line;
   while (std::getline(std::cin, line)) platform().run(line);
+}
+
+TEST(Gate, Tls) {
+  const std::string directory = platform().postgres.directory();
+  const std::string command =
+      "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -keyout " + directory +
+      "/key.pem -out " + directory + "/cert.pem 2>/dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT: fixed words
+  GateOptions options;
+  options.certificate_file = directory + "/cert.pem";
+  options.key_file = directory + "/key.pem";
+  PrivateGate secure(platform(), options);
+  Client alice(secure, "alice", password, "sslmode=require");
+  ASSERT_TRUE(alice.ok()) << alice.error();
+  EXPECT_EQ(PQsslInUse(alice.handle()), 1);
+  EXPECT_EQ(alice.value("select repeat('x', 1000000)").size(), 1000000U);
+  EXPECT_TRUE(Client(secure, "alice", password, "sslmode=disable").ok());
+  EXPECT_FALSE(Client(gate(), "alice", password, "sslmode=require").ok());
+}
+
+TEST(Gate, SessionLimitKeepsRoomForTheAdministrator) {
+  GateOptions options;
+  options.sessions_max = 2;
+  PrivateGate small(platform(), options);
+  Client one(small);
+  Client two(small);
+  Client three(small);
+  EXPECT_FALSE(three.ok());
+  EXPECT_NE(three.error().find("too many clients"), std::string::npos) << three.error();
+  EXPECT_TRUE(Client(small, "minato_admin", "keeper").ok());
+}
+
+TEST(Gate, IdleSessionsEnd) {
+  GateOptions options;
+  options.idle_timeout = std::chrono::milliseconds(100);
+  PrivateGate impatient(platform(), options);
+  Client alice(impatient);
+  ASSERT_TRUE(alice.ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(800));
+  alice.value("select 1");
+  EXPECT_NE(alice.error().find("idle-session timeout"), std::string::npos) << alice.error();
 }
 
 TEST(Gate, CancelAndTimeout) {

@@ -150,6 +150,9 @@ TEST(Sandbox, NothingButTheLakeIsInReach) {
 
 TEST(Sandbox, AStatementThatEatsMemoryEndsWithAnError) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers leave no bounded address space";
+#endif
   PrivatePlatform platform;
   const Child child(platform);
   ASSERT_NE(child.port, 0);
