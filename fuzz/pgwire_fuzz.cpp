@@ -37,17 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 4) {
-    case 0:
-      run(input, true, pgwire::parse_frontend);
-      break;
-    case 1:
-      run(input, false, pgwire::parse_frontend);
-      break;
-    case 2:
-      run(input, false, pgwire::parse_backend);
-      break;
-    default:
-      (void)pgwire::parse_sasl_initial(input);
+    case 0: run(input, true, pgwire::parse_frontend); break;
+    case 1: run(input, false, pgwire::parse_frontend); break;
+    case 2: run(input, false, pgwire::parse_backend); break;
+    default: (void)pgwire::parse_sasl_initial(input);
   }
   return 0;
 }

@@ -275,6 +275,7 @@ struct EngineOptions {
 };
 
 /// One instance of the engine, in memory; what outlives it is in the lake. Thread-safe.
+/// Not for static storage: the library keeps thread-local state, which is gone before statics are.
 class Engine {
  public:
   /// Loads the extensions by path. Unsigned, automatic and community extensions are off; times are

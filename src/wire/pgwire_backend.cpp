@@ -154,17 +154,12 @@ Result<BackendMessage> parse_small(char type, Reader reader) {
 Result<BackendMessage> parse_backend(const Frame& frame) {
   const Reader reader(frame.body);
   switch (frame.type) {
-    case 'T':
-      return parse_row_description(reader);
-    case 't':
-      return parse_parameters(reader);
-    case 'D':
-      return parse_row(reader);
+    case 'T': return parse_row_description(reader);
+    case 't': return parse_parameters(reader);
+    case 'D': return parse_row(reader);
     case 'E':
-    case 'N':
-      return parse_report(reader, frame.type == 'N');
-    case 'v':
-      return parse_negotiate(reader);
+    case 'N': return parse_report(reader, frame.type == 'N');
+    case 'v': return parse_negotiate(reader);
     case 'R':
     case 'S':
     case 'K':
@@ -175,10 +170,8 @@ Result<BackendMessage> parse_backend(const Frame& frame) {
     case '3':
     case 'n':
     case 's':
-    case 'I':
-      return parse_small(frame.type, reader);
-    default:
-      return fail(Code::invalid, "unknown message type of the protocol");
+    case 'I': return parse_small(frame.type, reader);
+    default: return fail(Code::invalid, "unknown message type of the protocol");
   }
 }
 

@@ -169,42 +169,27 @@ struct Encoder {
 Result<FrontendMessage> parse_frontend(const Frame& frame) {
   const Reader reader(frame.body);
   switch (frame.type) {
-    case 0:
-      return parse_first(reader);
-    case 'Q':
-      return parse_query(reader);
-    case 'P':
-      return parse_parse(reader);
-    case 'B':
-      return parse_bind(reader);
-    case 'D':
-      return parse_target<Describe>(reader, "Describe");
-    case 'C':
-      return parse_target<Close>(reader, "Close");
-    case 'E':
-      return parse_execute(reader);
-    case 'S':
-      return parse_empty<Sync>(reader, "Sync");
-    case 'H':
-      return parse_empty<Flush>(reader, "Flush");
-    case 'X':
-      return parse_empty<Terminate>(reader, "Terminate");
-    case 'p':
-      return Password{frame.body};
-    case 'd':
-      return CopyData{frame.body};
-    case 'c':
-      return parse_empty<CopyDone>(reader, "CopyDone");
+    case 0: return parse_first(reader);
+    case 'Q': return parse_query(reader);
+    case 'P': return parse_parse(reader);
+    case 'B': return parse_bind(reader);
+    case 'D': return parse_target<Describe>(reader, "Describe");
+    case 'C': return parse_target<Close>(reader, "Close");
+    case 'E': return parse_execute(reader);
+    case 'S': return parse_empty<Sync>(reader, "Sync");
+    case 'H': return parse_empty<Flush>(reader, "Flush");
+    case 'X': return parse_empty<Terminate>(reader, "Terminate");
+    case 'p': return Password{frame.body};
+    case 'd': return CopyData{frame.body};
+    case 'c': return parse_empty<CopyDone>(reader, "CopyDone");
     case 'f': {
       Reader text(frame.body);
       const CopyFail failure{text.text()};
       if (!text.done()) return malformed("CopyFail");
       return failure;
     }
-    case 'F':
-      return FunctionCall{frame.body};
-    default:
-      return fail(Code::invalid, "unknown message type of the protocol");
+    case 'F': return FunctionCall{frame.body};
+    default: return fail(Code::invalid, "unknown message type of the protocol");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/check.h"
 #include "lake/engine.h"
 
 namespace minato::sql {
@@ -21,9 +22,17 @@ class AnalysisTest : public ::testing::Test {
     lake::EngineOptions options;
     options.threads = 1;
     options.extensions = {};
-    static auto engine = lake::Engine::open(options);
-    static auto session = engine->connect();
-    session_ = &*session;
+    auto engine = lake::Engine::open(options);
+    CHECK(engine);
+    engine_ = new lake::Engine(std::move(*engine));
+    auto session = engine_->connect();
+    CHECK(session);
+    session_ = new lake::Session(std::move(*session));
+  }
+  // Not static objects: the library keeps thread-local state, which is gone before they would be.
+  static void TearDownTestSuite() {
+    delete session_;
+    delete engine_;
   }
   static std::vector<std::string> reads(std::string_view text,
                                         const AnalysisOptions& options = {}) {
@@ -40,8 +49,10 @@ class AnalysisTest : public ::testing::Test {
     EXPECT_FALSE(analysis) << text;
     return analysis ? "" : analysis.error().message;
   }
+  static lake::Engine* engine_;
   static lake::Session* session_;
 };
+lake::Engine* AnalysisTest::engine_ = nullptr;
 lake::Session* AnalysisTest::session_ = nullptr;
 
 TEST_F(AnalysisTest, NamesAreAsWritten) {
