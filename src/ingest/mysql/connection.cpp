@@ -96,13 +96,17 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
                          nullptr, 0) == nullptr) {
     return connection.error("connect");
   }
+  if (!connection.is_mariadb()) {
+    return fail(Code::unsupported,
+                "The source is MySQL " + connection.server_version() +
+                    ". Minato captures from MariaDB so far; MySQL's GTIDs and snapshots work "
+                    "otherwise and are not there yet.");
+  }
   TRY(connection.run("SET NAMES utf8mb4"));
   TRY(
       connection.run("SET SESSION sql_mode='', time_zone='+00:00', net_write_timeout=3600, "
                      "net_read_timeout=3600, wait_timeout=86400"));
-  if (connection.is_mariadb()) {
-    TRY(connection.run("SET SESSION max_statement_time=0"));
-  }
+  TRY(connection.run("SET SESSION max_statement_time=0"));
   return connection;
 }
 
