@@ -73,7 +73,7 @@ Status Run::execute(const std::stop_token& stop) {
   if (!mart) return fail(Code::conflict, "The mart was removed before it ran.");
   record_.hash = mart->hash;
   Watchdog watchdog(session_, limits_.timeout, limits_.grace, stop);
-  const Status status = refresh(*mart);
+  Status status = refresh(*mart);
   if (status) return {};
   switch (watchdog.verdict()) {
     case Watchdog::Verdict::stopped: return fail(Code::cancelled, "The worker stops.");
@@ -97,7 +97,7 @@ Status Run::refresh(const state::MartDefinition& mart) {
   }
   TRY_ASSIGN(const MartColumns columns, mart_columns(described.columns()));
   TRY_ASSIGN(const lake::LakeTable table, prepare_table(mart.name, columns));
-  const Status status = fill(table, converted(columns, mart.sql));
+  Status status = fill(table, converted(columns, mart.sql));
   if (!status && table.name != mart.name) (void)lake_.drop_table(table.name);
   return status;
 }
