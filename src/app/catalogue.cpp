@@ -77,6 +77,8 @@ Result<Access> own_server_access(const Platform& platform, const Config& config)
   return access;
 }
 
+}  // namespace
+
 Result<pg::Connection> connect_within(const std::string& conninfo, seconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (;;) {
@@ -85,8 +87,6 @@ Result<pg::Connection> connect_within(const std::string& conninfo, seconds limit
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
 }
-
-}  // namespace
 
 Result<fs::path> socket_directory(const Platform& platform) {
   const fs::path usual = platform.run() / "pg";

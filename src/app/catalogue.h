@@ -2,6 +2,7 @@
 // connection for commands that works with and without a running `minato serve`.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ Result<runtime::PostgresCluster> private_cluster(const Platform& platform);
 /// Brings users, schemas, migrations and rights to what this version wants. Idempotent;
 /// the server must accept connections.
 Status prepare_catalogue(const Platform& platform, const Config& config);
+
+/// Tries again until `limit`: PostgreSQL may be starting, or starting again after a crash.
+Result<pg::Connection> connect_within(const std::string& conninfo, std::chrono::seconds limit);
 
 /// What a command needs. When no serve runs, holds the lock and a server of its own until
 /// destroyed.

@@ -41,7 +41,7 @@ Result<int> status(const Platform& platform, bool json) {
   }
   const Config config = load_config_leniently(platform.config_in_force());
   TRY_ASSIGN(const Access access, catalogue_access(platform, config));
-  TRY_ASSIGN(auto connection, pg::Connection::open(access.owner));
+  TRY_ASSIGN(auto connection, connect_within(access.owner, std::chrono::seconds(10)));
   TRY_ASSIGN(const state::PlatformStatus now, state::platform_status(connection));
   const auto all = web::status_json(now, web::load_processes(platform.roles()));
   if (json) {
