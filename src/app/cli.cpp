@@ -131,7 +131,7 @@ class CommandLine {
     group->require_subcommand(1);
     CLI::App* add =
         command(*group, "add", "make an account, or give it a new password; usable at once",
-                "minato -C shop account add alice --password-file alice.password");
+                "minato -C shop account add clerk --password-file clerk.password");
     add->add_option("NAME", account_.name, "the user name at the gate")->required();
     add->add_option("--password-file", account_.password_file, "file that holds the password");
     add->add_option("--password-env", account_.password_env,
@@ -141,7 +141,7 @@ class CommandLine {
     add_json(list);
     does(list, [this] { return account_list(platform(), json_); });
     CLI::App* remove =
-        command(*group, "remove", "take an account away", "minato -C shop account remove alice");
+        command(*group, "remove", "take an account away", "minato -C shop account remove clerk");
     remove->add_option("NAME", account_.name, "as in `account list`")->required();
     does(remove, [this] { return account_remove(platform(), account_.name); });
   }

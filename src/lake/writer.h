@@ -122,7 +122,7 @@ struct RowsPart {
 
 struct WriterOptions {
   LakeOptions lake;
-  std::string compression = "zstd";  // of data files
+  std::string compression = "zstd";               // of data files
   std::uint64_t query_file_bytes = 512ULL << 20;  // write_query(): a new file from about here on
   int commit_attempts_max = 50;
 };

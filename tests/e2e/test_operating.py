@@ -51,8 +51,8 @@ def test_every_command_on_the_page(own_mariadb):
             if "count(*) FROM shop.orders" in line and " sql " in line:
                 assert "2" in result.stdout
             if "account add" in line:
-                platform.user, platform.password = "alice", "a long password"
-                assert platform.query("SELECT current_user") == [("alice",)]
+                platform.user, platform.password = "clerk", "a long password"
+                assert platform.query("SELECT current_user") == [("clerk",)]
         wait_until(lambda: platform.query("SELECT orders FROM sales.orders") == [(2,)], 60)
         assert platform.stop() == 0
     finally:

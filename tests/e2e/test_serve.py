@@ -138,20 +138,20 @@ def test_clean_end(served):
 
 def test_account_without_serve(new_platform):
     platform = new_platform(account=False)
-    platform.account_add("alice", "alice-pass-1")
+    platform.account_add("clerk", "clerk-pass-1")
     listed = json.loads(platform.call("account", "list", "--json").stdout)
-    assert [a["name"] for a in listed] == ["alice"]
+    assert [a["name"] for a in listed] == ["clerk"]
     assert not list(platform.pids()), "the private PostgreSQL ends with the command"
     platform.start()
     with wait_until(
-        lambda: platform.connect(user="alice", password="alice-pass-1"), 60, what="the gate"
+        lambda: platform.connect(user="clerk", password="clerk-pass-1"), 60, what="the gate"
     ) as c:
         assert c.execute("SELECT 1").fetchone() == (1,)
-    platform.call("account", "remove", "alice")
+    platform.call("account", "remove", "clerk")
 
     def refused():
         try:
-            platform.connect(user="alice", password="alice-pass-1").close()
+            platform.connect(user="clerk", password="clerk-pass-1").close()
         except Exception as error:
             return "authentication" in str(error) or "password" in str(error)
 

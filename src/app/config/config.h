@@ -58,7 +58,7 @@ struct LimitsConfig {  // memory of each role's engine or process
 };
 
 struct MaintenanceConfig {
-  int retention_minutes = 60;  // how long older snapshots can still be read
+  int retention_minutes = 60;     // how long older snapshots can still be read
   int file_guard_seconds = 3600;  // files that nothing names are removed when they are this old
   int interval_seconds = 30;
   bool operator==(const MaintenanceConfig&) const = default;

@@ -31,7 +31,7 @@ class Talk : public ::testing::Test {
     engine_options.threads = 2;
     engine_options.extensions.clear();
     engine_ = std::make_unique<lake::Engine>(lake::Engine::open(engine_options).value());
-    Conversation::Client client{{"alice", 7}, "abcd", false, {{"application_name", "test"}}};
+    Conversation::Client client{{"clerk", 7}, "abcd", false, {{"application_name", "test"}}};
     conversation_ = Conversation::open(*engine_, options_, client, out_).value();
     EXPECT_EQ(taken().substr(0, 1), "R");
   }

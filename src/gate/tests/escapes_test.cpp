@@ -26,7 +26,7 @@ class GateEscapes : public ::testing::Test {
                   directory_ + "/secret.parquet'");
     auto connection = platform_.postgres.connect();
     EXPECT_TRUE(connection.script("update minato.account set verifier = verifier || '" +
-                                  std::string(marker) + "' where name = 'bob'"));
+                                  std::string(marker) + "' where name = 'ops'"));
   }
   /// The texts of an error, or "" when the statement went through.
   static std::string error_of(const Client::ResultPtr& result) {
@@ -41,8 +41,8 @@ class GateEscapes : public ::testing::Test {
 };
 
 TEST_F(GateEscapes, EndInErrorsThatTellNothing) {
-  Client alice(gate_);
-  ASSERT_TRUE(alice.ok()) << alice.error();
+  Client clerk(gate_);
+  ASSERT_TRUE(clerk.ok()) << clerk.error();
   for (const auto& attempt : sql::testing::read_samples("escapes.sql", "attempt")) {
     std::string text =
         replaced(replaced(attempt.text, "{file}", directory_ + "/secret.txt"), "{dir}", directory_);
@@ -50,20 +50,20 @@ TEST_F(GateEscapes, EndInErrorsThatTellNothing) {
     SCOPED_TRACE(attempt.name + ": " + text);
     for (const bool extended : {false, true}) {
       const Client::ResultPtr result =
-          extended ? Client::ResultPtr(PQexecParams(alice.handle(), text.c_str(), 0, nullptr,
+          extended ? Client::ResultPtr(PQexecParams(clerk.handle(), text.c_str(), 0, nullptr,
                                                     nullptr, nullptr, nullptr, 0),
                                        &PQclear)
-                   : alice.query(text);
+                   : clerk.query(text);
       const std::string error = error_of(result);
       EXPECT_NE(error, "") << "carried out";
       EXPECT_EQ(error.find(marker), std::string::npos) << error;
       EXPECT_EQ(error.find("SCRAM"), std::string::npos) << error;
-      ASSERT_EQ(PQstatus(alice.handle()), CONNECTION_OK) << error;
+      ASSERT_EQ(PQstatus(clerk.handle()), CONNECTION_OK) << error;
       // Some attempts begin a transaction before they fail.
-      if (PQtransactionStatus(alice.handle()) != PQTRANS_IDLE) alice.query("ROLLBACK");
+      if (PQtransactionStatus(clerk.handle()) != PQTRANS_IDLE) clerk.query("ROLLBACK");
     }
   }
-  EXPECT_EQ(alice.value("SELECT count(*) FROM shop.orders"), "100000");
+  EXPECT_EQ(clerk.value("SELECT count(*) FROM shop.orders"), "100000");
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ namespace minato::gate::testing {
 
 inline constexpr const char* password = "correct horse";
 
-/// The lake: shop.orders (100,000 rows), shop.kinds (a row of every type). Accounts: alice;
-/// disabled: bob.
+/// The lake: shop.orders (100,000 rows), shop.kinds (a row of every type). Accounts: clerk;
+/// disabled: ops.
 class PrivatePlatform {
  public:
   PrivatePlatform() {
@@ -39,9 +39,9 @@ class PrivatePlatform {
     CHECK(state::grant(connection).has_value());
     CHECK(connection.script("alter role minato_gate login; alter role minato_reader login")
               .has_value());
-    CHECK(access::add_account(connection, "alice", password).has_value());
-    CHECK(access::add_account(connection, "bob", password).has_value());
-    CHECK(connection.script("update minato.account set disabled = true where name = 'bob'")
+    CHECK(access::add_account(connection, "clerk", password).has_value());
+    CHECK(access::add_account(connection, "ops", password).has_value());
+    CHECK(connection.script("update minato.account set disabled = true where name = 'ops'")
               .has_value());
     run("CREATE SCHEMA minato.shop");
     run("CREATE TABLE minato.shop.orders AS SELECT range AS id, range % 7 AS kind, 'order ' || "
@@ -96,10 +96,10 @@ class PrivateGate {
 /// A libpq connection; errors are read with error().
 class Client {
  public:
-  explicit Client(const PrivateGate& gate, const std::string& user = "alice",
+  explicit Client(const PrivateGate& gate, const std::string& user = "clerk",
                   const std::string& secret = password, const std::string& more = "")
       : Client(gate.port(), user, secret, more) {}
-  explicit Client(std::uint16_t port, const std::string& user = "alice",
+  explicit Client(std::uint16_t port, const std::string& user = "clerk",
                   const std::string& secret = password, const std::string& more = "")
       : handle_(PQconnectdb(("host=127.0.0.1 dbname=minato user=" + user + " password='" + secret +
                              "' port=" + std::to_string(port) + " " + more)

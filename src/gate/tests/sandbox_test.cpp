@@ -142,10 +142,10 @@ TEST(Sandbox, NothingButTheLakeIsInReach) {
   ASSERT_NE(child.port, 0);
   const std::string version4 = landlock_version() >= 4 ? "" : "connect ";
   EXPECT_EQ(child.possible, "uid=65534 spill-write " + version4 + "no-exec");
-  Client alice(child.port);
-  ASSERT_TRUE(alice.ok()) << alice.error();
-  EXPECT_EQ(alice.value("select count(*) from shop.orders"), "100000");
-  EXPECT_EQ(alice.value("select count(distinct note) from shop.orders"), "100000");
+  Client clerk(child.port);
+  ASSERT_TRUE(clerk.ok()) << clerk.error();
+  EXPECT_EQ(clerk.value("select count(*) from shop.orders"), "100000");
+  EXPECT_EQ(clerk.value("select count(distinct note) from shop.orders"), "100000");
 }
 
 TEST(Sandbox, AStatementThatEatsMemoryEndsWithAnError) {
@@ -156,8 +156,8 @@ TEST(Sandbox, AStatementThatEatsMemoryEndsWithAnError) {
   PrivatePlatform platform;
   const Child child(platform);
   ASSERT_NE(child.port, 0);
-  Client alice(child.port);
-  ASSERT_TRUE(alice.ok()) << alice.error();
+  Client clerk(child.port);
+  ASSERT_TRUE(clerk.ok()) << clerk.error();
   // Not all end so well: an engine thread without memory for its first allocation takes the gate
   // along, and the supervisor starts it again.
   for (const char* bomb : {
@@ -167,10 +167,10 @@ TEST(Sandbox, AStatementThatEatsMemoryEndsWithAnError) {
            "x)",
            "select list(note || id) from (select a.note, b.id from shop.orders a, shop.orders b)",
        }) {
-    const std::string answer = alice.value(bomb);
+    const std::string answer = clerk.value(bomb);
     EXPECT_TRUE(answer == "ERROR 53200" || answer == "ERROR 53000" || answer == "ERROR 22003")
-        << bomb << ": " << answer << alice.error();
-    if (!alice.ok()) break;
+        << bomb << ": " << answer << clerk.error();
+    if (!clerk.ok()) break;
   }
   EXPECT_TRUE(child.alive());
   EXPECT_EQ(Client(child.port).value("select 1"), "1");

@@ -106,7 +106,7 @@ class GateEngine {
         "'2024-01-02'), "
         "(3, 1, 5, NULL, '2024-01-03')",
         "CREATE TABLE minato.shop.customers (id BIGINT, name VARCHAR, tags VARCHAR[])",
-        "INSERT INTO minato.shop.customers VALUES (1, 'Sato', ['x', 'y']), (2, 'Suzuki', [])",
+        "INSERT INTO minato.shop.customers VALUES (1, 'West', ['x', 'y']), (2, 'Harbor', [])",
         "CREATE SCHEMA minato.\"売上\"",
         "CREATE TABLE minato.\"売上\".\"明細\" (\"品名\" VARCHAR, \"数量\" BIGINT)",
         "ATTACH '{dir}/hidden.db' AS hidden",

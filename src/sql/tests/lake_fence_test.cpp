@@ -24,7 +24,7 @@ struct Platform {
           CHECK(connection
                     .script("create schema minato; create table minato.account (name text, "
                             "verifier text); "
-                            "insert into minato.account values ('alice', '" +
+                            "insert into minato.account values ('clerk', '" +
                             std::string(testing::marker) + "')")
                     .has_value());
           lake::LakeOptions options;

@@ -63,7 +63,7 @@ TEST_F(State, RolesSeeWhatTheyNeedAndNothingElse) {
   ASSERT_OK(put_account(db, "ana", "SCRAM-SHA-256$x"));
   ASSERT_OK(db.script("set role minato_gate"));
   EXPECT_EQ(account(db, "ana").value()->verifier, "SCRAM-SHA-256$x");
-  EXPECT_FALSE(put_account(db, "bob", "x").has_value());
+  EXPECT_FALSE(put_account(db, "ops", "x").has_value());
   EXPECT_FALSE(db.query("select * from minato.source").has_value());
   EXPECT_FALSE(db.query("select * from ducklake.later").has_value());
   ASSERT_OK(db.script("set role minato_reader"));

@@ -11,7 +11,7 @@ using namespace std::string_view_literals;
 
 std::vector<FrontendMessage> frontend_samples() {
   return {
-      Startup{protocol_3_0, {{"user", "alice"}, {"database", "minato"}, {"application_name", ""}}},
+      Startup{protocol_3_0, {{"user", "clerk"}, {"database", "minato"}, {"application_name", ""}}},
       SslRequest{},
       GssEncRequest{},
       CancelRequest{4711, "\x01\x02\x03\x04"sv},
