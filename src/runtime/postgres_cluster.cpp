@@ -248,11 +248,23 @@ Status PostgresCluster::prepare() {
   return {};
 }
 
+// Killed, but not yet collected by its new parent: PostgreSQL would take it for a living server.
+bool is_zombie(pid_t pid) {
+  const std::string stat = first_line("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = stat.rfind(") ");
+  return name_end != std::string::npos && stat.substr(name_end + 2, 1) == "Z";
+}
+
 Status PostgresCluster::end_left_behind() const {
   const std::string line = first_line(options_.data_dir / "postmaster.pid");
   pid_t pid = 0;
   std::from_chars(line.data(), line.data() + line.size(), pid);
   if (pid <= 1) return {};
+  if (is_zombie(pid)) {
+    std::error_code error;
+    fs::remove(options_.data_dir / "postmaster.pid", error);
+    return {};
+  }
   const std::string command = first_line("/proc/" + std::to_string(pid) + "/cmdline");
   const bool ours = command.find("postgres") != std::string::npos &&
                     command.find(options_.data_dir.string()) != std::string::npos;
@@ -261,6 +273,7 @@ Status PostgresCluster::end_left_behind() const {
   kill(pid, SIGINT);
   for (int tick = 0; tick < 2000; ++tick) {
     if (kill(pid, 0) != 0 && errno == ESRCH) return {};
+    if (is_zombie(pid)) return end_left_behind();
     if (tick == 1000) kill(pid, SIGQUIT);
     std::this_thread::sleep_for(milliseconds(10));
   }
