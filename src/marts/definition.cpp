@@ -221,8 +221,10 @@ Status Folder::list(std::map<std::string, Stamp>& files) const {
     }
     if (entry->path().extension() != ".sql") continue;
     struct stat info {};
-    // A file that vanishes between listing and stat is not there.
-    if (::stat(entry->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    // A file that vanishes between listing and stat is not there; a link that leads nowhere, or
+    // something that is not a file, is: read() says what is wrong with it.
+    if (::lstat(entry->path().c_str(), &info) != 0) continue;
+    if (S_ISLNK(info.st_mode)) (void)::stat(entry->path().c_str(), &info);
     files[fs::path("marts") / entry->path().lexically_relative(root)] =
         Stamp{info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec,
               static_cast<std::uint64_t>(info.st_size), info.st_ino};
@@ -233,10 +235,17 @@ Status Folder::list(std::map<std::string, Stamp>& files) const {
 }
 
 void Folder::read(const std::string& file, Seen& seen, Changes& changes) const {
-  std::ifstream stream(platform_ / file, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(stream), {});
-  if (stream.fail() && !stream.eof()) {
-    const int cause = errno;
+  // Only files: reading a pipe would wait for ever.
+  std::error_code kind;
+  const bool is_file = std::filesystem::is_regular_file(platform_ / file, kind);
+  std::ifstream stream;
+  std::string text;
+  if (is_file) {
+    stream.open(platform_ / file, std::ios::binary);
+    if (stream) text.assign(std::istreambuf_iterator<char>(stream), {});
+  }
+  if (!is_file || (stream.fail() && !stream.eof())) {
+    const int cause = is_file ? errno : (kind ? kind.value() : EISDIR);
     TableName name;
     const Finding finding{file, 0, "The file cannot be read: " + std::string(strerror(cause)) + ".",
                           "Minato's user needs to read it."};

@@ -110,10 +110,10 @@ def test_source_is_not_there_at_the_start(source, new_platform):
 
 def test_wrong_password(source, new_platform):
     platform = new_platform()
-    platform.source_add(source.url(), "shop.%", password="wrong", check=False)
+    platform.source_add(source.url(), "shop.%", password="never-shown-7", check=False)
     platform.serve()
     text = source_state(platform, "denied|password")
-    assert "wrong" not in text.split(":", 1)[1].replace("wrong password", "")
+    assert "never-shown-7" not in text and not platform.log_has("never-shown-7")
     doctor = platform.call("doctor", check=False)
     assert doctor.returncode != 0
     platform.secret("source-shop", "cdc-secret")
@@ -295,12 +295,14 @@ def test_gate_killed_in_the_middle_of_a_query(source, new_platform):
     platform.source_add(source.url(), "shop.%")
     platform.serve()
     platform.wait(30)
-    with platform.connect() as c:
-        c.pgconn.send_query(b"SELECT sum(a.i * b.i) FROM range(3000000) a(i), range(3000000) b(i)")
-        time.sleep(0.3)
-        assert platform.kill_role("gate")
-        with pytest.raises(psycopg.OperationalError):
-            c.execute("SELECT 1")
+    # Not `with`: leaving it would send COMMIT into the query that is still running.
+    c = platform.connect()
+    c.pgconn.send_query(b"SELECT sum(a.i * b.i) FROM range(3000000) a(i), range(3000000) b(i)")
+    time.sleep(0.3)
+    assert platform.kill_role("gate")
+    with pytest.raises(psycopg.OperationalError):
+        c.execute("SELECT 1")
+    c.close()
     started = time.monotonic()
     platform.ready(20)
     assert time.monotonic() - started < 10
