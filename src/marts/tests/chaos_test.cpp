@@ -54,6 +54,7 @@ TEST(WorkerProcess, DISABLED_Run) {
 
 class ChaosTest : public ::testing::Test {
  protected:
+  static void TearDownTestSuite() { testing::Platform::close(); }
   void SetUp() override {
     platform.reset();
     platform.create(orders, "id BIGINT, amount BIGINT");

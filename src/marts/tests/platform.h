@@ -33,11 +33,13 @@ class Platform {
 
   const std::string& conninfo() const { return store.options.lake.catalog_conninfo; }
 
-  /// One for all tests of the program: to open and close an engine and a server takes seconds.
+  /// One for all tests of a suite: to open and close an engine takes seconds. Ends with close(),
+  /// not at the exit of the program, when the engine's own statics are gone.
   static Platform& shared() {
-    static Platform instance;
-    return instance;
+    if (!instance()) instance() = std::make_unique<Platform>();
+    return *instance();
   }
+  static void close() { instance().reset(); }
   /// Nothing in the lake, no records, no files.
   void reset() {
     std::filesystem::remove_all(root / "marts");
@@ -145,6 +147,12 @@ class Platform {
   pg::Connection db;
   lake::Session session;
   std::filesystem::path root;
+
+ private:
+  static std::unique_ptr<Platform>& instance() {
+    static std::unique_ptr<Platform> one;
+    return one;
+  }
 };
 
 /// Waits for a condition; false after 20 s.

@@ -22,6 +22,7 @@ class MartsTest : public ::testing::Test {
     worker->start();
     scheduler->start();
   }
+  static void TearDownTestSuite() { testing::Platform::close(); }
   void SetUp() override { platform.reset(); }
   void TearDown() override {
     scheduler.reset();
