@@ -179,7 +179,7 @@ Result<CatalogueSession> CatalogueSession::open(const Platform& platform, const 
       TRY_ASSIGN(PostgresCluster cluster, private_cluster(platform));
       TRY(cluster.prepare());
       TRY_ASSIGN(const pid_t pid, cluster.launch());
-      session.server_.reset(new OwnServer{pid});
+      session.server_ = std::make_unique<OwnServer>(pid);
       TRY(cluster.wait_ready(pid, seconds(60)));
     }
     TRY(prepare_catalogue(platform, config));

@@ -358,7 +358,7 @@ void Conversation::failed(const Failure& failure, std::string& out) {
   failed(Report{failure.sqlstate, failure.error.message, {}, {}}, out);
 }
 
-void Conversation::failed(Report report, std::string& out) {
+void Conversation::failed(const Report& report, std::string& out) {
   append_error(out, report);
   executing_.reset();
   script_.clear();

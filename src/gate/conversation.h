@@ -121,7 +121,7 @@ class Conversation {
   void ready(std::string& out);
   void fatal(std::string& out, std::string_view sqlstate, std::string message);
   void failed(const Error& error, Origin origin, std::string& out);
-  void failed(Report report, std::string& out);
+  void failed(const Report& report, std::string& out);
   void failed(const Failure& failure, std::string& out);
 
   // statements.cpp: what statements do

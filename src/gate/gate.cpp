@@ -100,7 +100,7 @@ Status run(const GateOptions& options, std::stop_token stop) {
   TRY_ASSIGN(lake::Engine engine, open_engine(options));
   log::info("gate.ready", {{"listen", options.listen}, {"port", server->port()}});
   if (options.on_ready) options.on_ready(server->port());
-  const Status status = server->serve(engine, std::move(stop));
+  Status status = server->serve(engine, std::move(stop));
   log::info("gate.stopped");
   return status;
 }

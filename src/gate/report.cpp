@@ -45,7 +45,7 @@ void clean(std::string_view text, Report& report) {
     text = text.substr(0, line);
   }
   const std::size_t colon = text.find("Error: ");
-  if (colon != std::string_view::npos && colon < 32) text.remove_prefix(colon + 7);
+  if (colon < 32) text.remove_prefix(colon + 7);
   for (const std::string_view mark : {"Did you mean", "Candidate", "You might need to add"}) {
     const std::size_t at = text.find(mark);
     if (at == std::string_view::npos || at == 0) continue;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "wire/pgwire.h"
@@ -64,6 +65,19 @@ bool append_civil(std::string& out, std::int64_t days) {
   return year <= 0;
 }
 
+/// True when these digits stand exactly between `value` and a neighbour: they read back only by
+/// rounding to even, and PostgreSQL (f2s.c, d2s.c: acceptBounds false) prints one digit more.
+template <class Float>
+bool on_edge(Float value, const char* begin, const char* end) {
+  using Wide = std::conditional_t<sizeof(Float) == 4, double, long double>;
+  Wide read = 0;
+  std::from_chars(begin, end, read);
+  const Wide exact = value;
+  const Wide below = std::nextafter(value, Float{0});
+  const Wide above = std::nextafter(value, std::numeric_limits<Float>::infinity());
+  return read == (exact + below) / 2 || read == (exact + above) / 2;
+}
+
 /// Shortest digits that read back the same, laid out as PostgreSQL does (d2s.c, f2s.c): plain
 /// between 1e-4 and 10^`plain_max`, else with an exponent of at least two digits.
 template <class Float>
@@ -83,8 +97,14 @@ void append_shortest(std::string& out, Float value, int plain_max) {
     return;
   }
   char buffer[40];
-  const auto end =
+  char* end =
       std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+  for (int precision = 1; precision <= 17 && on_edge(value, buffer, end); ++precision) {
+    if (precision <= std::find(buffer, end, 'e') - buffer - 2) continue;
+    end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific,
+                        precision)
+              .ptr;
+  }
   const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
   const std::size_t e = text.find('e');
   int exponent = 0;

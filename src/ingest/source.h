@@ -70,7 +70,8 @@ class Source {
     std::uint64_t bytes =
         0;  // read from the source's log but not handed over, plus what the source still has
     bool connected = false;
-    std::string error;  // why not connected, for status
+    std::chrono::milliseconds silent{0};  // since the source was last heard of
+    std::string error;                    // why not connected, for status
   };
   virtual Lag lag() const = 0;
 };

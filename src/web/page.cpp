@@ -4,6 +4,7 @@
 
 namespace minato::web {
 
+// NOLINTNEXTLINE(readability-function-size): one text
 std::string_view page_html() {
   static constexpr std::string_view kPage = R"html(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Minato</title>

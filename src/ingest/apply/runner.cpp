@@ -12,6 +12,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
+// Sources send a heartbeat every 5 s.
+constexpr std::chrono::milliseconds silence_normal{7'000};
+
 SystemTime now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
@@ -338,9 +341,15 @@ void SourceRunner::report(bool idle) {
   reported_ = steady_clock::now();
   const Source::Lag lag = source_->lag();
   const auto behind = std::chrono::duration_cast<std::chrono::milliseconds>(now() - source_time_);
-  const bool caught_up = idle && lag.connected;
-  const std::int64_t lag_ms =
-      caught_up || source_time_ == SystemTime{} ? 0 : std::max<std::int64_t>(behind.count(), 0);
+  // A source that says nothing, not even a heartbeat, may have committed since it was last heard.
+  const bool silent = lag.silent > silence_normal;
+  const bool caught_up = idle && lag.connected && !silent;
+  std::int64_t lag_ms = 0;
+  if (silent) {
+    lag_ms = lag.silent.count();
+  } else if (!caught_up && source_time_ != SystemTime{}) {
+    lag_ms = std::max<std::int64_t>(behind.count(), 0);
+  }
   if (Status status =
           state::source_lag(*state_, name(), lag_ms, static_cast<std::int64_t>(lag.bytes),
                             lag.connected ? "" : lag.error);

@@ -130,6 +130,11 @@ Source::Lag Stream::lag() const {
   if (queue_ != nullptr) lag.bytes = queue_->waiting_bytes();
   const std::lock_guard lock(mutex_);
   lag.connected = connected_;
+  if (const auto heard = heard_.load(); heard != 0) {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch().count() - heard;
+    lag.silent = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::duration(since));
+  }
   lag.error = error_;
   return lag;
 }
@@ -198,6 +203,7 @@ Error Stream::follow(const std::stop_token& stop, Assembler& assembler) {
       error = {Code::unavailable, "The source ended its binary log stream.", ""};
       break;
     }
+    heard_ = std::chrono::steady_clock::now().time_since_epoch().count();
     if (std::exchange(first, false)) set_state(true, "");
     if (auto done = assembler.event(packet->subspan(1)); !done) {
       error = std::move(done).error();

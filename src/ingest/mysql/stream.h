@@ -46,6 +46,7 @@ class Stream {
   int socket_ = -1;  // of the live connection, for stop()
   bool stopping_ = false;
   bool connected_ = false;
+  std::atomic<std::chrono::steady_clock::rep> heard_{0};  // when the last packet came
   std::string error_;
 };
 
