@@ -141,7 +141,6 @@ def end_to_end(stage, arguments, timeout, tally):
             "--junitxml=" + report.name,
             "--timeout=300",
             *arguments,
-            "tests",
         ]
         code = run(command, timeout)
         passed = failed = skipped = 0
@@ -169,6 +168,7 @@ def main():
     parser.add_argument("--fast", action="store_true", help="unit tests and quick end-to-end tests")
     parser.add_argument("--all", action="store_true", help="everything (the default)")
     parser.add_argument("--lint", action="store_true", help="lint as well (what CI runs)")
+    parser.add_argument("--chaos", action="store_true", help="kills, cuts and full disks as well")
     parser.add_argument("-k", metavar="WORDS", default="", help="only tests of that name")
     options = parser.parse_args()
     small = options.fast or bool(options.k)
@@ -193,7 +193,10 @@ def main():
             title("end-to-end tests")
             arguments = ["-m", "not slow"] if options.fast else []
             arguments += ["-k", options.k] if options.k else []
-            end_to_end("end to end", arguments, 1800, tally)
+            end_to_end("end to end", [*arguments, "tests/e2e", "tests/clients"], 1800, tally)
+            if options.chaos:
+                title("chaos")
+                end_to_end("chaos", [*arguments, "tests/chaos"], 3000, tally)
     tally.print()
     return 0 if tally.failed == 0 else 1
 
