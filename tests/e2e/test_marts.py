@@ -67,6 +67,14 @@ def test_edited_and_removed_files(mariadb, shared, orders):
     wait_until(lambda: shared.query(f"SELECT n, version FROM {db}_m.m") == [(9, "second")], 20)
     path.unlink()
     leaves(shared, f"{db}_m.m")
+
+
+def test_japanese_and_quoted_names(mariadb, shared, db):
+    mariadb.run(
+        "CREATE TABLE `注文` (`番号` INT PRIMARY KEY, `金 額` INT)",
+        "INSERT INTO `注文` VALUES (1, 300), (2, 450)",
+        database=db,
+    )
     shared.wait(20)
     shared.mart(f"{db}_m.売上", f'SELECT sum("金 額")::BIGINT AS "合計" FROM {db}."注文"')
     shared.mart(
