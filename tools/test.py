@@ -96,7 +96,7 @@ def unit(stage, directory, rooms, words, timeout, tally):
         if words:
             environment["GTEST_FILTER"] = "*%s*" % words
         if directory == "build-tsan":
-            # setuid() in a process with threads: ThreadSanitizer does not know what glibc does then.
+            # setuid() in a process with threads: what glibc does then is unknown to TSan.
             environment["GTEST_FILTER"] = "-Sandbox.*"
         # DuckDB is not instrumented; what it keeps for the life of the process is not our leak.
         environment["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=%s/lsan.txt" % SUPPRESSIONS
