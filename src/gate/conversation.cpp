@@ -223,7 +223,7 @@ void Conversation::on(const Bind& bind, std::string& out) {
       Report report = report_of(parameter.error(), Origin::session);
       report.sqlstate = parameter.error().code == Code::invalid ? "22P02" : report.sqlstate;
       report.message = "$" + std::to_string(i + 1) + ": " + report.message;
-      return failed(std::move(report), out);
+      return failed(report, out);
     }
     portal->values.push_back(std::move(parameter->value));
     if (!parameter->cast.empty()) portal->casts[i] = parameter->cast;
@@ -330,7 +330,7 @@ void Conversation::failed(const Error& error, Origin origin, std::string& out) {
     }
     Report report = report_of(error, origin);
     if (const std::string hint = table_hint(report.message); !hint.empty()) report.hint = hint;
-    return failed(std::move(report), out);
+    return failed(report, out);
   }
   if (reason == Interruption::shutdown) {
     return fatal(out, "57P01", "terminating connection due to administrator command");
