@@ -25,8 +25,9 @@ def pytest_runtest_makereport(item):
     report = outcome.get_result()
     if report.failed:
         for value in list(getattr(item, "funcargs", {}).values()):
-            if isinstance(value, Platform):
-                report.sections.append((f"platform log {value.log}", value.tail(8000)))
+            for platform in getattr(value, "made", [value]):
+                if isinstance(platform, Platform):
+                    report.sections.append((f"platform log {platform.log}", platform.tail(8000)))
 
 
 @pytest.fixture(scope="session")
@@ -53,20 +54,22 @@ def own_mariadb():
 def new_platform():
     """Makes platforms (initialised, with an account, not yet serving) and removes all of them at
     the end."""
-    made = []
+    directories = []
 
     def make(failpoint_build=False, account=True, init=True):
         directory = scratch("mt")
         platform = Platform(directory / "p", failpoint_build)
-        made.append((platform, directory))
+        make.made.append(platform)
+        directories.append(directory)
         if init:
             platform.init()
         if init and account:
             platform.account_add()
         return platform
 
+    make.made = []
     yield make
-    for platform, directory in made:
+    for platform, directory in zip(make.made, directories):
         platform.kill_all()
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <libpq-fe.h>
 #include <pwd.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -51,6 +51,13 @@ std::string first_line(const fs::path& path) {
   std::string line;
   std::getline(in, line);
   return line;
+}
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::ifstream in(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
 }
 
 // The directories that hold PostgreSQL's programs, newest major version first.
@@ -248,37 +255,59 @@ Status PostgresCluster::prepare() {
   return {};
 }
 
-// Killed, but not yet collected by its new parent: PostgreSQL would take it for a living server.
+// Killed, but not yet collected by its new parent.
 bool is_zombie(pid_t pid) {
   const std::string stat = first_line("/proc/" + std::to_string(pid) + "/stat");
   const auto name_end = stat.rfind(") ");
   return name_end != std::string::npos && stat.substr(name_end + 2, 1) == "Z";
 }
 
-Status PostgresCluster::end_left_behind() const {
-  const std::string line = first_line(options_.data_dir / "postmaster.pid");
-  pid_t pid = 0;
-  std::from_chars(line.data(), line.data() + line.size(), pid);
-  if (pid <= 1) return {};
-  if (is_zombie(pid)) {
-    std::error_code error;
-    fs::remove(options_.data_dir / "postmaster.pid", error);
-    return {};
-  }
+// A server's backends may outlive it for a moment; all are attached to its shared memory.
+// `segment`: "key id", as PostgreSQL writes it into its lock file.
+bool in_use(const std::string& segment) {
+  long key = 0;
+  int id = -1;
+  shmid_ds state{};
+  if (!(std::istringstream(segment) >> key >> id) || shmctl(id, IPC_STAT, &state) != 0)
+    return false;
+  return state.shm_perm.__key == static_cast<key_t>(key) && state.shm_nattch > 0;
+}
+
+// Our server of an earlier run. Any other process by then has the number of one that is gone.
+bool PostgresCluster::lives(pid_t pid) const {
+  if (pid <= 1 || is_zombie(pid)) return false;
   const std::string command = first_line("/proc/" + std::to_string(pid) + "/cmdline");
-  const bool ours = command.find("postgres") != std::string::npos &&
-                    command.find(options_.data_dir.string()) != std::string::npos;
-  if (!ours || kill(pid, 0) != 0) return {};
-  log::warn("a PostgreSQL of an earlier run is still there; ending it", {{"pid", pid}});
-  kill(pid, SIGINT);
-  for (int tick = 0; tick < 2000; ++tick) {
-    if (kill(pid, 0) != 0 && errno == ESRCH) return {};
-    if (is_zombie(pid)) return end_left_behind();
-    if (tick == 1000) kill(pid, SIGQUIT);
+  return command.find("postgres") != std::string::npos &&
+         command.find(options_.data_dir.string()) != std::string::npos;
+}
+
+// Ends what a killed predecessor left: its server, its lock files. PostgreSQL itself would take a
+// zombie, or a stranger that got the number, for a living server and not start.
+Status PostgresCluster::end_left_behind() const {
+  const fs::path lock = options_.data_dir / "postmaster.pid";
+  std::vector<std::string> lines = lines_of(lock);
+  lines.resize(7);
+  const auto pid = static_cast<pid_t>(std::strtol(lines[0].c_str(), nullptr, 10));
+  if (lives(pid)) {
+    log::warn("a PostgreSQL of an earlier run is still there; ending it", {{"pid", pid}});
+    kill(pid, SIGINT);
+  }
+  for (int left = 2000; left > 0; --left) {
+    const bool living = lives(pid);
+    if (!living && !in_use(lines[6])) {
+      std::error_code ignored;
+      fs::remove(lock, ignored);
+      fs::remove(options_.socket_dir / ".s.PGSQL.5432.lock", ignored);
+      return {};
+    }
+    if (living && left == 1000) kill(pid, SIGQUIT);
+    if (!living) left = std::min(left, 300);
     std::this_thread::sleep_for(milliseconds(10));
   }
-  return fail(Code::unavailable,
-              "PostgreSQL (pid " + std::to_string(pid) + ") of an earlier run does not end.");
+  return fail(Code::unavailable, "PostgreSQL of an earlier run (pid " + lines[0] +
+                                     ") or its processes do not end. "
+                                     "Look for processes of " +
+                                     options_.data_dir.string() + " and end them.");
 }
 
 Result<pid_t> PostgresCluster::launch() {

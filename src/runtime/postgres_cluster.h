@@ -51,6 +51,7 @@ class PostgresCluster {
   Status make_directories() const;
   Result<std::string> program(const std::string& name) const;
   Result<std::vector<std::string>> as_server_user(std::vector<std::string> argv) const;
+  bool lives(pid_t pid) const;
   Status end_left_behind() const;
   std::string log_tail() const;
 

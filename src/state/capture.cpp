@@ -1,5 +1,6 @@
 #include "state/capture.h"
 
+#include "state/incidents.h"
 #include "state/shape.h"
 
 namespace minato::state {
@@ -10,6 +11,8 @@ pg::Param micros(SystemTime time) {
   if (time == SystemTime{}) return std::nullopt;
   return std::to_string(time.time_since_epoch().count());
 }
+
+std::string gap_key(const std::string& source) { return "source/" + source; }
 
 Status done(Result<pg::Rows> rows) {
   if (!rows) return fail(std::move(rows).error());
@@ -44,10 +47,12 @@ Result<StoredSource> load_source(pg::Connection& connection, const std::string& 
 }
 
 Status source_streams(pg::Connection& connection, const std::string& source) {
-  return done(
+  TRY(done(
       connection.query("update minato.source set state = 'streaming', error = null, updated_at = "
                        "now() where name = $1",
-                       {source}));
+                       {source})));
+  TRY(resolve_incident(connection, gap_key(source)));
+  return {};
 }
 
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error) {
@@ -55,6 +60,22 @@ Status source_failed(pg::Connection& connection, const std::string& source, cons
   return done(connection.query(
       "update minato.source set state = 'error', error = $2, updated_at = now() where name = $1",
       {source, text}));
+}
+
+Status source_gap(pg::Connection& connection, const std::string& source, const Error& error) {
+  return pg::transaction(connection, [&](pg::Connection& c) -> Status {
+    TRY(source_failed(c, source, error));
+    TRY(c.query("update minato.source set position = '' where name = $1", {source}));
+    TRY(
+        c.query("update minato.lake_table set state = 'repairing', error = $2 where source = $1 "
+                "and state <> 'dropped'",
+                {source, error.message}));
+    TRY(open_incident(c, gap_key(source), Severity::warning,
+                      "Source " + source + ": its binary log has a gap",
+                      error.message + " All its tables are being read anew. Keep binary logs "
+                                      "longer than the longest downtime (expire_logs_days)."));
+    return {};
+  });
 }
 
 Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,

@@ -21,6 +21,9 @@ Status source_starts(pg::Connection& connection, const std::string& source);
 Result<StoredSource> load_source(pg::Connection& connection, const std::string& source);
 Status source_streams(pg::Connection& connection, const std::string& source);
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error);
+/// The source's log no longer reaches back to the stored position: that is forgotten, so that all
+/// its tables are read anew, and an incident opens; source_streams() resolves it.
+Status source_gap(pg::Connection& connection, const std::string& source, const Error& error);
 /// `error` is empty while connected; else why not (state `waiting`).
 Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,
                   std::int64_t lag_bytes, const std::string& error);

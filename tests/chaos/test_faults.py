@@ -147,23 +147,41 @@ def test_statement_format(source, new_platform):
     healthy_and_equal(source, platform)
 
 
-def test_binlog_purged_while_away(source, new_platform):
+@pytest.mark.parametrize("how", ["purged", "reset"])
+def test_binlog_gone_while_away(source, new_platform, how):
+    """The log no longer reaches back to where Minato stopped: all is read anew, and said so."""
+    source.run("CREATE TABLE shop.dropped AS SELECT * FROM shop.t")
     platform = new_platform()
     platform.source_add(source.url(), "shop.%")
     platform.serve()
     platform.wait(30)
     platform.stop()
     source.run(
-        "INSERT INTO shop.t (v) VALUES ('in a purged file')",
+        "INSERT INTO shop.t (v) VALUES ('in a lost file')",
         "DELETE FROM shop.t WHERE id < 50",
+        "DROP TABLE shop.dropped",
+        "CREATE TABLE shop.made (id INT PRIMARY KEY) AS SELECT seq AS id FROM seq_1_to_10",
         "FLUSH BINARY LOGS",
         "FLUSH BINARY LOGS",
     )
-    newest = source.run("SHOW MASTER STATUS")[0][0]
-    source.run(f"PURGE BINARY LOGS TO '{newest}'")
+    if how == "reset":
+        source.run("RESET MASTER")
+    else:
+        newest = source.run("SHOW MASTER STATUS")[0][0]
+
+        def purged():  # the server keeps a log while it still takes Minato's connection for alive
+            source.run(f"PURGE BINARY LOGS TO '{newest}'")
+            return source.run("SHOW BINARY LOGS")[0][0] == newest
+
+        wait_until(purged, 20, 0.2, "the purge")
     platform.serve()
+    gap = "source_gap: The source no longer has its binary log"
+    wait_until(lambda: platform.log_has(gap), 30, what="the gap in the log")
     healthy_and_equal(source, platform)
-    assert platform.log_has("purge|gap|no longer")
+    assert platform.log_has("all tables of the source are read anew")
+    assert platform.table_state("shop", "dropped") is None
+    said = platform.catalogue("SELECT text FROM minato.incident WHERE key = 'source/shop'")
+    assert "read anew" in said[0][0] and "expire_logs_days" in said[0][0]
 
 
 def test_port_in_use(source, new_platform):

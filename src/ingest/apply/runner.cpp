@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "state/capture.h"
+#include "state/tables.h"
 
 namespace minato::ingest {
 namespace {
@@ -55,7 +56,9 @@ void SourceRunner::run(std::stop_token stop) {
     log::error("source stopped",
                {{"source", name()}, {"error", status.error()}, {"retry_ms", wait.count()}});
     if (state_ && state_->alive()) {
-      (void)state::source_failed(*state_, name(), status.error());
+      const bool gap = status.error().code == Code::source_gap;
+      if (gap) log::warn("all tables of the source are read anew", {{"source", name()}});
+      (void)(gap ? state::source_gap : state::source_failed)(*state_, name(), status.error());
     } else {
       state_.reset();
     }
@@ -103,12 +106,27 @@ Status SourceRunner::begin(std::stop_token stop) {
   for (const TableSchemaPtr& table : present) {
     if (!shapes_.contains(table->name)) fresh.push_back(table);
   }
+  if (position_.text.empty()) TRY(forget_gone(present));
   if (position_.text.empty() || !fresh.empty()) {
     TRY_ASSIGN(joining_, read_tables(fresh, stop));
     if (position_.text.empty()) {
       position_ = reached_ = joining_->position;
       TRY(join());
     }
+  }
+  return {};
+}
+
+/// After a gap in the source's log: tables that were dropped in it, of which no event will tell.
+Status SourceRunner::forget_gone(const std::vector<TableSchemaPtr>& present) {
+  TRY_ASSIGN(const std::vector<state::LakeTable> known, state::lake_tables(*state_));
+  for (const state::LakeTable& table : known) {
+    if (table.source != name() || !captured(table.name)) continue;
+    const auto named = [&](const TableSchemaPtr& shape) { return shape->name == table.name; };
+    if (std::ranges::any_of(present, named)) continue;
+    log::info("table is gone at the source", {{"table", display(table.name)}});
+    TRY(lake_.drop_table(table.name));
+    TRY(state::table_dropped(*state_, name(), table.name));
   }
   return {};
 }

@@ -46,6 +46,7 @@ class SourceRunner {
   Status run_once(std::stop_token stop);
   Status stream(std::stop_token stop);
   Status begin(std::stop_token stop);
+  Status forget_gone(const std::vector<TableSchemaPtr>& present);
   Result<Joining> read_tables(const std::vector<TableSchemaPtr>& tables, std::stop_token stop);
   Status join();
   Status take(StreamBatch& batch);

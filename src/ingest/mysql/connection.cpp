@@ -12,7 +12,18 @@ namespace {
 
 constexpr unsigned long packet_bytes_max = 1UL << 30;
 constexpr unsigned connect_seconds = 10;
-constexpr unsigned source_log_gap = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
+constexpr unsigned source_log_fatal = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
+
+/// Number 1236 is for all that ends a binary log dump; these say that it will never go on from
+/// here.
+bool log_is_gone(std::string_view text) {
+  for (const std::string_view sign :
+       {"purged", "Could not find first log file", "not in the master's binlog",
+        "position > file size", "more GTIDs than the master"}) {
+    if (text.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
+}
 
 tl::unexpected<Error> to_error(unsigned number, const std::string& text, const std::string& where,
                                const std::string& doing) {
@@ -36,9 +47,12 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
                       ". Needed: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT "
                       "ON *.* TO the account.",
                   detail);
-    case source_log_gap:
+    case source_log_fatal:
+      if (!log_is_gone(text)) {
+        return fail(Code::unavailable, "The source cannot send its binary log: " + text, detail);
+      }
       return fail(Code::source_gap,
-                  "The source cannot continue its binary log from where Minato stopped: " + text,
+                  "The source no longer has its binary log from where Minato stopped: " + text,
                   detail);
     case ER_TABLE_DEF_CHANGED:
       return fail(Code::conflict, "A table changed its shape while it was read.", detail);

@@ -103,6 +103,7 @@ Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& sh
     stopping_ = false;
   }
   set_state(false, "");
+  heard_ = std::chrono::steady_clock::now().time_since_epoch().count();  // silence counts from here
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop, *assembler_); });
   return {};
 }
