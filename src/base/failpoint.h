@@ -3,6 +3,8 @@
 // environment:
 //   MINATO_FAILPOINTS="lake.before_commit=kill@3,lake.file_write=error" (kill at the third hit;
 //   error at each)
+//   MINATO_FAILPOINTS_FILE=PATH: the same text in a file, read again whenever it is replaced, so
+//   that a test can aim at one place after the other while the program runs.
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,10 @@
 // The variant of tests: does what MINATO_FAILPOINTS says (see failpoint.h).
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
@@ -47,6 +51,17 @@ std::map<std::string, Action, std::less<>>& actions() {
   return instance;
 }
 
+/// Replaced files have another inode; a process begins with what the file says then.
+void read_file_again() {
+  static const char* const path = std::getenv("MINATO_FAILPOINTS_FILE");
+  static ino_t seen = 0;
+  struct stat now {};
+  if (path == nullptr || stat(path, &now) != 0 || now.st_ino == seen) return;
+  seen = now.st_ino;
+  std::ifstream in(path);
+  actions() = parse(std::string(std::istreambuf_iterator<char>(in), {}));
+}
+
 }  // namespace
 
 void set_failpoints(std::string_view text) {
@@ -56,12 +71,14 @@ void set_failpoints(std::string_view text) {
 
 Status failpoint(std::string_view name) {
   const std::lock_guard lock(mutex);
+  read_file_again();
   const auto found = actions().find(name);
   if (found == actions().end() || ++found->second.hits < found->second.hit_from) return {};
   if (found->second.kill) {
     log::warn("failpoint kills", {{"name", name}});
     std::raise(SIGKILL);
   }
+  log::warn("failpoint fails", {{"name", name}});
   return fail(Code::unavailable, "failpoint " + std::string(name));
 }
 

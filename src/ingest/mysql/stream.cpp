@@ -81,6 +81,20 @@ ShapeBook::Ask questions(const SourceOptions& options) {
   return ask;
 }
 
+/// A source whose log was reset, or that was restored, has less than was read from it. Asked for
+/// more, the server would say nothing and skip its new transactions up to that number.
+Status check_reaches(Connection& connection, const LogPosition& from) {
+  TRY_ASSIGN(const std::string gtids, connection.value("SELECT @@global.gtid_binlog_pos"));
+  LogPosition there;
+  TRY(there.set_gtids(gtids));
+  if (there.covers(from)) return {};
+  return fail(Code::source_gap,
+              "The source no longer has its binary log from where Minato stopped: it stands at "
+              "GTID " +
+                  gtids + ", before " + from.gtid_text() +
+                  ". Was it reset, restored from a backup, or replaced?");
+}
+
 }  // namespace
 
 Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
@@ -167,6 +181,7 @@ void Stream::run(const std::stop_token& stop, Assembler& assembler) {
 Result<Connection> Stream::connect(const LogPosition& from) {
   TRY_ASSIGN(auto connection, Connection::open(options_, silence_max));
   const bool by_gtid = !from.gtids.empty();
+  if (by_gtid) TRY(check_reaches(connection, from));
   TRY(connection.run(
       "SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum, "
       "@master_heartbeat_period=" +
