@@ -92,14 +92,23 @@ class Setting:
         self.directory = scratch("bench")
         options = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"]
         self.mariadb = MariaDb(self.directory / "db", [*options, *mariadb_options])
-        self.platform = Platform(self.directory / "p")
+        self.platform = Platform(self.directory / "p0")
+        self.platforms = 0
 
     def __enter__(self):
         self.mariadb.install().start().create_cdc_user()
         self.mariadb.run("CREATE DATABASE bench")
+        self.new_platform()
+        return self
+
+    def new_platform(self):
+        """An empty one in the place of the one before."""
+        self.platform.stop()
+        self.platforms += 1
+        self.platform = Platform(self.directory / f"p{self.platforms}")
         self.platform.init()
         self.platform.account_add()
-        return self
+        return self.platform
 
     def __exit__(self, kind, *_):
         if kind:
@@ -187,8 +196,14 @@ class Setting:
         took, cpu = time.monotonic() - began, self.cpu_seconds()
         self.platform.ready()  # an empty backlog can be in before the gate is up
         self.must_count_equal()
+        peak = self.peak_mb()
         self.platform.stop()
-        return took, {"changes": changes, "cpu_seconds": round(cpu, 1)}
+        return took, {
+            "changes": changes,
+            "cpu_seconds": round(cpu, 1),
+            "changes_per_cpu_second": round(changes / max(cpu, 0.01)),
+            "peak_rss_mb": peak,
+        }
 
     def memory_mb(self):
         """PSS of all roles, the private PostgreSQL included: shared pages count once."""
@@ -206,6 +221,18 @@ class Setting:
             except OSError:
                 pass
         return {name: round(mb, 1) for name, mb in sorted(total.items())}
+
+    def peak_mb(self):
+        """The most that each role ever held, added up: shared pages count in each."""
+        total = 0
+        for pid in self.platform.pids():
+            try:
+                for line in open(f"/proc/{pid}/status", encoding="utf-8"):
+                    if line.startswith("VmHWM:"):
+                        total += int(line.split()[1]) / 1024
+            except OSError:
+                pass
+        return round(total)
 
     def cpu_seconds(self):
         """CPU time of Minato's processes until now, by role; dead ones are forgotten."""

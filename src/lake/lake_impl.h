@@ -55,6 +55,8 @@ struct Lake::Impl {
                              PQtransactionStatus(connection.handle()) == PQTRANS_IDLE;
                     }) {}
 
+  /// As Lake::discard().
+  void discard(const std::string& path);
   bool on_disk() const { return options.lake.data_path.find("://") == std::string::npos; }
 
   Engine& engine;
@@ -74,9 +76,10 @@ Result<std::vector<LakeTable>> read_tables(pg::Connection& connection, const std
 /// when not empty.
 std::string select_live(const LakeTable& table, const std::string& path,
                         const std::string& delete_path);
-/// Runs `select` (columns named and typed as the table's) into one new file.
+/// Runs `select` (columns named and typed as the table's) into one new file, a row group every
+/// `group_rows` (0: the engine's default).
 Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
-                           const std::string& select);
+                           const std::string& select, std::size_t group_rows = 0);
 
 /// The SQL type of a column as the engine writes it into files.
 std::string engine_type(const LakeColumn& column);

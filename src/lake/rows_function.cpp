@@ -9,9 +9,8 @@
 namespace minato::lake {
 namespace {
 
-using Parts = std::vector<RowsPart>;
 using Positions = std::span<const std::uint32_t>;
-using Lent = std::variant<Parts, Positions>;
+using Lent = std::variant<RowsFeed*, Positions>;
 
 /// What is lent now, by number: SQL text can carry a number, not a pointer.
 struct Registry {
@@ -41,11 +40,12 @@ Registry& registry() {
 
 struct Scan {
   std::vector<std::size_t> columns;  // of the batch, in the order of the output
-  std::size_t part = 0;
-  std::size_t row = 0;  // of the part's selection, or of its batch
+  RowsPart part;
+  std::size_t row = 0;  // of the part's selection, or of its batch; of the positions
 };
 
 std::size_t rows_of(const RowsPart& part) {
+  if (part.batch == nullptr) return 0;
   return part.selection.empty() ? part.batch->rows() : part.selection.size();
 }
 
@@ -87,17 +87,13 @@ const T* lent_to(duckdb_bind_info info) {
 }
 
 void bind_rows(duckdb_bind_info info) {
-  const Parts* parts = lent_to<Parts>(info);
-  if (parts == nullptr) return;
-  const TableSchema& schema = *parts->front().batch->schema;
-  for (const Column& column : schema.columns) {
+  RowsFeed* const* feed = lent_to<RowsFeed*>(info);
+  if (feed == nullptr) return;
+  for (const Column& column : (*feed)->schema->columns) {
     const LogicalType type(logical_type(column.type));
     duckdb_bind_add_result_column(info, column.name.c_str(), type.handle);
   }
-  std::size_t rows = 0;
-  for (const RowsPart& part : *parts) rows += rows_of(part);
-  duckdb_bind_set_cardinality(info, rows, true);
-  duckdb_bind_set_bind_data(info, const_cast<Parts*>(parts), nullptr);
+  duckdb_bind_set_bind_data(info, *feed, nullptr);
 }
 
 void init_scan(duckdb_init_info info) {
@@ -157,17 +153,18 @@ void fill(duckdb_vector vector, const ColumnData& column, const RowsPart& part, 
 }
 
 void scan_rows(duckdb_function_info info, duckdb_data_chunk output) {
-  const auto& parts = *static_cast<const Parts*>(duckdb_function_get_bind_data(info));
+  auto& feed = *static_cast<RowsFeed*>(duckdb_function_get_bind_data(info));
   auto& scan = *static_cast<Scan*>(duckdb_function_get_init_data(info));
-  while (scan.part < parts.size() && scan.row == rows_of(parts[scan.part])) {
-    ++scan.part;
+  while (scan.row == rows_of(scan.part)) {
+    feed.status = feed.next(scan.part);
     scan.row = 0;
+    if (!feed.status) duckdb_function_set_error(info, "the rows' source failed");
+    if (!feed.status || scan.part.batch == nullptr) {
+      duckdb_data_chunk_set_size(output, 0);
+      return;
+    }
   }
-  if (scan.part == parts.size()) {
-    duckdb_data_chunk_set_size(output, 0);
-    return;
-  }
-  const RowsPart& part = parts[scan.part];
+  const RowsPart& part = scan.part;
   const std::size_t count = std::min<std::size_t>(duckdb_vector_size(), rows_of(part) - scan.row);
   for (std::size_t n = 0; n < scan.columns.size(); ++n) {
     // A query that needs no column asks for one beyond the last.
@@ -176,6 +173,7 @@ void scan_rows(duckdb_function_info info, duckdb_data_chunk output) {
          scan.row, count);
   }
   scan.row += count;
+  feed.rows += count;
   duckdb_data_chunk_set_size(output, count);
 }
 
@@ -230,13 +228,7 @@ Status register_row_functions(Session& session) {
   return register_function(session, "minato_positions", bind_positions, scan_positions);
 }
 
-LentRows::LentRows(std::span<const RowsPart> parts) {
-  CHECK(!parts.empty());
-  for (const RowsPart& part : parts) {
-    CHECK(part.batch->schema->columns == parts.front().batch->schema->columns);
-  }
-  id_ = registry().add(Parts(parts.begin(), parts.end()));
-}
+LentRows::LentRows(RowsFeed& feed) : id_(registry().add(&feed)) {}
 LentRows::~LentRows() { registry().remove(id_); }
 
 LentPositions::LentPositions(std::span<const std::uint32_t> positions)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,11 +17,19 @@ namespace minato::lake {
 /// Registers minato_rows(id) and minato_positions(id) in the engine of `session`. Once per engine.
 Status register_row_functions(Session& session);
 
-/// While it lives, minato_rows(id()) yields the parts' rows in order. All parts must have the same
-/// columns.
+/// Where minato_rows() takes its rows from: once, in order, on one thread at a time.
+struct RowsFeed {
+  TableSchemaPtr schema;
+  /// Sets the next part, which stays in place until the next call; none (no batch): the end.
+  std::function<Status(RowsPart&)> next;
+  Status status;         // of the last next()
+  std::size_t rows = 0;  // handed out
+};
+
+/// While it lives, minato_rows(id()) yields the rows of `feed`.
 class LentRows {
  public:
-  explicit LentRows(std::span<const RowsPart> parts);
+  explicit LentRows(RowsFeed& feed);
   LentRows(const LentRows&) = delete;
   LentRows& operator=(const LentRows&) = delete;
   ~LentRows();

@@ -157,6 +157,13 @@ class Lake {
   Result<DataFile> write_rows(const LakeTable& table, const RowBatch& batch,
                               std::span<const std::uint32_t> selection);
   Result<DataFile> write_rows(const LakeTable& table, std::span<const RowsPart> parts);
+  /// Sets the next rows, which stay in place until the next call; without a batch: the end.
+  using NextRows = std::function<Status(RowsPart&)>;
+  /// The same, asking for rows (of the shape `schema`) as the file grows: what waits in memory is
+  /// about `group_rows` rows (a multiple of 2048; 0: the engine's default, 122,880). An Error of
+  /// `next` is returned as it is.
+  Result<DataFile> write_stream(const LakeTable& table, const TableSchemaPtr& schema,
+                                std::size_t group_rows, const NextRows& next);
   /// The columns that a table for this SELECT has in the lake: what it yields, as types that files
   /// hold exactly (HUGEINT becomes DECIMAL(38,0); lists, structures and other types without a
   /// counterpart become text).

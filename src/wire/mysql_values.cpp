@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 
-#include <charconv>
 #include <cstring>
 
 #include "wire/mysql_bytes.h"
@@ -38,31 +37,6 @@ bool decimal_groups(const std::uint8_t* at, unsigned precision, unsigned scale, 
     if (!group(9)) return false;
   }
   return scale % 9 == 0 || group(scale % 9);
-}
-
-bool two(std::string_view text, std::size_t at, unsigned& value) {
-  const unsigned high = static_cast<unsigned char>(text[at]) - '0';
-  const unsigned low = static_cast<unsigned char>(text[at + 1]) - '0';
-  value = high * 10 + low;
-  return high < 10 && low < 10;
-}
-
-/// ".ffffff" with 1..6 digits, or nothing, as microseconds.
-bool fraction(std::string_view text, std::int64_t& us) {
-  us = 0;
-  if (text.empty()) return true;
-  if (text[0] != '.' || text.size() < 2 || text.size() > 7) return false;
-  for (std::size_t i = 1; i < 7; ++i) {
-    const unsigned digit = i < text.size() ? static_cast<unsigned char>(text[i]) - '0' : 0;
-    if (digit > 9) return false;
-    us = us * 10 + digit;
-  }
-  return true;
-}
-
-bool clock(std::string_view text, unsigned& minutes, unsigned& seconds, std::int64_t& us) {
-  return text.size() >= 6 && text[0] == ':' && two(text, 1, minutes) && text[3] == ':' &&
-         two(text, 4, seconds) && minutes < 60 && seconds < 60 && fraction(text.substr(6), us);
 }
 
 }  // namespace
@@ -142,55 +116,6 @@ bool parse_decimal(std::string_view text, unsigned precision, unsigned scale, In
   result *= power10[scale - decimals];
   value = negative ? -result : result;
   return !text.empty();
-}
-
-Parsed parse_date(std::string_view text, std::int32_t& days) {
-  unsigned century = 0;
-  unsigned year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  if (text.size() < 10 || !two(text, 0, century) || !two(text, 2, year) || text[4] != '-' ||
-      !two(text, 5, month) || text[7] != '-' || !two(text, 8, day)) {
-    return Parsed::malformed;
-  }
-  year += century * 100;
-  if (!is_day(year, month, day)) return Parsed::null;
-  days = days_from_civil(static_cast<int>(year), month, day);
-  return Parsed::value;
-}
-
-Parsed parse_datetime(std::string_view text, std::int64_t& us) {
-  std::int32_t days = 0;
-  const Parsed day = parse_date(text.substr(0, 10), days);
-  unsigned hours = 0;
-  unsigned minutes = 0;
-  unsigned seconds = 0;
-  std::int64_t part = 0;
-  if (day == Parsed::malformed || text.size() < 19 || text[10] != ' ' || !two(text, 11, hours) ||
-      hours > 23 || !clock(text.substr(13), minutes, seconds, part)) {
-    return Parsed::malformed;
-  }
-  us = days * us_per_day + ((hours * 60LL + minutes) * 60 + seconds) * us_per_second + part;
-  return day;
-}
-
-Parsed parse_time(std::string_view text, std::int64_t& us) {
-  const bool negative = !text.empty() && text[0] == '-';
-  if (negative) text.remove_prefix(1);
-  const auto colon = text.find(':');
-  if (colon == std::string_view::npos || colon < 2 || colon > 3) return Parsed::malformed;
-  unsigned hours = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + colon, hours);
-  unsigned minutes = 0;
-  unsigned seconds = 0;
-  std::int64_t part = 0;
-  if (error != std::errc() || end != text.data() + colon ||
-      !clock(text.substr(colon), minutes, seconds, part)) {
-    return Parsed::malformed;
-  }
-  us = ((hours * 60LL + minutes) * 60 + seconds) * us_per_second + part;
-  if (negative) us = -us;
-  return Parsed::value;
 }
 
 std::string uuid_text(std::string_view stored) {

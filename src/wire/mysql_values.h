@@ -1,5 +1,5 @@
 // Single values of MySQL in the lake's terms: dates, times, decimals. Used by the binary log's
-// decoder and by the text protocol's, so that a row is the same whichever way it came.
+// decoder and by the result sets', so that a row is the same whichever way it came.
 #pragma once
 
 #include <array>
@@ -56,14 +56,6 @@ unsigned decimal_size(unsigned precision, unsigned scale);
 std::string decimal_text(bool negative, std::string_view digits, unsigned scale);
 /// Text such as "-12.50" as value × 10^scale; false when it does not fit or is malformed.
 bool parse_decimal(std::string_view text, unsigned precision, unsigned scale, Int128& value);
-
-enum class Parsed : std::uint8_t { value, null, malformed };
-/// 'YYYY-MM-DD'; null for what is no day.
-Parsed parse_date(std::string_view text, std::int32_t& days);
-/// 'YYYY-MM-DD hh:mm:ss[.ffffff]'; null for what is no day.
-Parsed parse_datetime(std::string_view text, std::int64_t& us);
-/// '[-]hhh:mm:ss[.ffffff]'.
-Parsed parse_time(std::string_view text, std::int64_t& us);
 
 /// Text of UUID, INET4 and INET6 columns from their stored bytes; empty when the size is wrong.
 std::string uuid_text(std::string_view stored);

@@ -6,7 +6,7 @@ namespace minato::app {
 namespace fs = std::filesystem;
 namespace {
 
-Result<LakeAccess> open_once(const RoleContext& context, int memory_mb) {
+Result<LakeAccess> open_once(const RoleContext& context, int memory_mb, int threads) {
   const fs::path spill = context.platform.spill(context.name);
   std::error_code error;
   fs::remove_all(spill, error);  // of a predecessor that was killed
@@ -17,7 +17,7 @@ Result<LakeAccess> open_once(const RoleContext& context, int memory_mb) {
   options.extension_dir = extensions.string();
   if (context.config.lake.on_s3()) options.extensions.push_back("httpfs");
   options.memory_limit_mb = static_cast<std::uint64_t>(memory_mb);
-  options.threads = context.config.limits.threads;
+  options.threads = threads;
   options.spill_dir = spill.string();
   TRY_ASSIGN(lake::Engine engine, lake::Engine::open(options));
   LakeAccess access;
@@ -50,10 +50,10 @@ Result<lake::LakeOptions> lake_options(const RoleContext& context) {
   return options;
 }
 
-Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb) {
+Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb, int threads) {
   bool told = false;
   while (!context.stop.stop_requested()) {
-    auto access = open_once(context, memory_mb);
+    auto access = open_once(context, memory_mb, threads);
     if (access || access.error().code != Code::unavailable) return access;
     if (!told)
       log::warn("the lake cannot be opened yet; trying again", {{"error", access.error()}});

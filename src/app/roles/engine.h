@@ -13,8 +13,9 @@ struct LakeAccess {
   std::unique_ptr<lake::Lake> lake;  // uses `engine`
 };
 
-/// Tries again until PostgreSQL answers. Error{cancelled} when asked to stop before.
-Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb);
+/// Tries again until PostgreSQL answers. Error{cancelled} when asked to stop before. `threads`: of
+/// the engine, beside those that call it; see EngineOptions.
+Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb, int threads);
 
 Result<lake::LakeOptions> lake_options(const RoleContext& context);
 

@@ -8,7 +8,8 @@ namespace minato::app {
 
 Status run_worker(const RoleContext& context) {
   TRY(wait_for_lake(context));
-  TRY_ASSIGN(LakeAccess access, open_lake(context, context.config.limits.worker_memory_mb));
+  const LimitsConfig& limits = context.config.limits;
+  TRY_ASSIGN(LakeAccess access, open_lake(context, limits.worker_memory_mb, limits.threads));
   marts::WorkerOptions options;
   options.conninfo = context.access.owner;
   options.name = context.name;

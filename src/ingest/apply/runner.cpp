@@ -5,6 +5,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "ingest/apply/snapshot_writer.h"
 #include "state/capture.h"
 #include "state/tables.h"
 
@@ -138,7 +139,7 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
   for (const TableSchemaPtr& table : tables) names.push_back(table->name);
   TRY(state::tables_snapshotting(*state_, name(), names));
   log::info("reading tables", {{"source", name()}, {"tables", names.size()}});
-  std::map<TableName, lake::LakeTable> targets;
+  SnapshotWriter writer(lake_);
   const auto opened = [&](const std::vector<TableSchemaPtr>& shapes) -> Status {
     for (const TableSchemaPtr& shape : shapes) {
       auto altered = lake_.upsert_table(shape->name, shape->columns, {});
@@ -146,20 +147,17 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
         altered = lake_.recreate_table(shape->name, shape->columns);
       }
       TRY_ASSIGN(lake::LakeTable target, std::move(altered));
-      targets.insert_or_assign(shape->name, std::move(target));
-      joining.files[shape->name];
+      writer.open(std::move(target));
       joining.shapes.push_back(shape);
     }
     return {};
   };
   const auto sink = [&](RowBatch&& rows) -> Status {
     TRY(failpoint("ingest.snapshot_batch"));
-    const TableName& table = rows.schema->name;
-    TRY_ASSIGN(lake::DataFile file, lake_.write_rows(targets.at(table), rows, {}));
-    joining.files[table].push_back(std::move(file));
-    return {};
+    return writer.put(std::move(rows));
   };
   TRY_ASSIGN(joining.position, source_->snapshot(names, opened, sink, stop));
+  TRY_ASSIGN(joining.files, writer.finish());
   return joining;
 }
 

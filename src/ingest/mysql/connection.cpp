@@ -90,6 +90,10 @@ tl::unexpected<Error> Connection::error(const std::string& doing) const {
   return to_error(mysql_errno(mysql_.get()), mysql_error(mysql_.get()), where_, doing);
 }
 
+tl::unexpected<Error> Connection::error(MYSQL_STMT* statement, const std::string& doing) const {
+  return to_error(mysql_stmt_errno(statement), mysql_stmt_error(statement), where_, doing);
+}
+
 Result<Connection> Connection::open(const SourceOptions& options, std::chrono::seconds silence) {
   initialise_library();
   std::unique_ptr<MYSQL, Close> mysql(mysql_init(nullptr));
@@ -160,11 +164,23 @@ Result<std::string> Connection::value(const std::string& sql) {
   return *found[0][0];
 }
 
-Status Connection::begin_rows(const std::string& sql) {
-  if (mysql_real_query(mysql_.get(), sql.data(), sql.size()) != 0) return error(sql);
-  unread_ = mysql_use_result(mysql_.get());
-  if (unread_ == nullptr) return error(sql);
-  return {};
+Result<std::vector<std::uint8_t>> Connection::begin_rows(const std::string& sql) {
+  CHECK(statement_ == nullptr);
+  std::unique_ptr<MYSQL_STMT, Close> statement(mysql_stmt_init(mysql_.get()));
+  CHECK(statement != nullptr);
+  if (mysql_stmt_prepare(statement.get(), sql.data(), sql.size()) != 0 ||
+      mysql_stmt_execute(statement.get()) != 0) {
+    return error(statement.get(), sql);
+  }
+  std::vector<std::uint8_t> types;
+  const std::unique_ptr<MYSQL_RES, void (*)(MYSQL_RES*)> described(
+      mysql_stmt_result_metadata(statement.get()), mysql_free_result);
+  if (described == nullptr) return error(statement.get(), sql);
+  for (unsigned i = 0; i < mysql_num_fields(described.get()); ++i) {
+    types.push_back(static_cast<std::uint8_t>(mysql_fetch_field_direct(described.get(), i)->type));
+  }
+  statement_ = std::move(statement);
+  return types;
 }
 
 Status Connection::command(enum_server_command command, const std::string& payload) {
@@ -179,15 +195,6 @@ Result<wire::Bytes> Connection::packet() {
   const unsigned long size = mysql_net_read_packet(mysql_.get());
   if (size == packet_error) return error("read");
   return wire::Bytes(mysql_->net.read_pos, size);
-}
-
-void Connection::end_rows() {
-  // The packets were read past the library, which therefore still believes that rows are to come.
-  mysql_->status = MYSQL_STATUS_READY;
-  if (unread_ != nullptr) {
-    unread_->handle = nullptr;
-    mysql_free_result(std::exchange(unread_, nullptr));
-  }
 }
 
 bool Connection::is_mariadb() const {

@@ -29,13 +29,14 @@ class Connection {
   Result<std::vector<Row>> rows(const std::string& sql);
   /// First value of the first row; empty when NULL or there is none.
   Result<std::string> value(const std::string& sql);
-  /// Begins a result that is then read packet by packet.
-  Status begin_rows(const std::string& sql);
+  /// Begins a result in the binary protocol that is then read packet by packet; returns the types
+  /// of its columns. One at a time.
+  Result<std::vector<std::uint8_t>> begin_rows(const std::string& sql);
   Status command(enum_server_command command, const std::string& payload);
   /// The next packet; its bytes live until the next call.
   Result<wire::Bytes> packet();
   /// To be called after the last packet of begin_rows(): the connection takes statements again.
-  void end_rows();
+  void end_rows() { statement_.reset(); }
 
   bool is_mariadb() const;
   std::string server_version() const;
@@ -45,14 +46,20 @@ class Connection {
  private:
   struct Close {
     void operator()(MYSQL* mysql) const { mysql_close(mysql); }
+    void operator()(MYSQL_STMT* statement) const {
+      // The packets are read past the library. It would read the rest of the table first.
+      if (statement->mysql != nullptr) statement->mysql->status = MYSQL_STATUS_READY;
+      mysql_stmt_close(statement);
+    }
   };
   Connection(std::unique_ptr<MYSQL, Close> mysql, std::string where)
       : mysql_(std::move(mysql)), where_(std::move(where)) {}
   tl::unexpected<Error> error(const std::string& doing) const;
+  tl::unexpected<Error> error(MYSQL_STMT* statement, const std::string& doing) const;
 
   std::unique_ptr<MYSQL, Close> mysql_;
-  std::string where_;  // user@host:port, for messages
-  MYSQL_RES* unread_ = nullptr;
+  std::string where_;                             // user@host:port, for messages
+  std::unique_ptr<MYSQL_STMT, Close> statement_;  // of begin_rows(), until end_rows()
 };
 
 /// 'text' as a MySQL literal (sql_mode without NO_BACKSLASH_ESCAPES, as open() sets it).

@@ -8,8 +8,9 @@
 namespace minato::ingest::mysql {
 namespace {
 
-constexpr std::size_t rows_max = 100'000;
-constexpr std::size_t bytes_max = std::size_t{64} << 20;
+// Small enough that reading and writing overlap from the start, and that few bytes wait.
+constexpr std::size_t rows_max = 16 * 1024;
+constexpr std::size_t bytes_max = std::size_t{4} << 20;
 constexpr std::chrono::seconds silence_max{300};
 
 /// Opens the transaction; its view of InnoDB tables and the log position belong together (no lock
@@ -57,19 +58,23 @@ Result<std::vector<TableSchemaPtr>> hold_shapes(Connection& connection,
 
 Status read_table(Connection& connection, const TableSchemaPtr& shape, const SnapshotSink& sink,
                   const std::stop_token& stop) {
-  TRY_ASSIGN(const auto decoder, wire::TextRowDecoder::compile(*shape));
   const TableName& name = shape->name;
-  TRY(connection.begin_rows("SELECT " + wire::TextRowDecoder::select_list(*shape) + " FROM " +
-                            quote_mysql_identifier(name.schema) + "." +
-                            quote_mysql_identifier(name.name)));
+  std::string columns;
+  for (const Column& column : shape->columns) {
+    columns += (columns.empty() ? "" : ", ") + quote_mysql_identifier(column.name);
+  }
+  TRY_ASSIGN(
+      const std::vector<std::uint8_t> types,
+      connection.begin_rows("SELECT " + columns + " FROM " + quote_mysql_identifier(name.schema) +
+                            "." + quote_mysql_identifier(name.name)));
+  TRY_ASSIGN(const auto decoder, wire::ResultRowDecoder::compile(*shape, types));
   wire::DecodeCounts counts;
   RowBatch batch(shape);
   while (true) {
     TRY_ASSIGN(const wire::Bytes packet, connection.packet());
     if (packet.size() < 9 && !packet.empty() && packet[0] == 0xfe) break;
     TRY(decoder.decode(packet, batch, counts));
-    if (batch.rows() < rows_max && (batch.rows() % 1024 != 0 || batch.bytes() < bytes_max))
-      continue;
+    if (batch.rows() < rows_max && batch.arena->bytes() < bytes_max) continue;
     if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
     TRY(sink(std::exchange(batch, RowBatch(shape))));
   }

@@ -269,18 +269,6 @@ TEST(MysqlValues, texts_that_are_no_values) {
     // "-" and "1." have no digits to lose: what counts is that nothing is made up.
     EXPECT_TRUE(!parse_decimal(text, 4, 2, value) || value == 0 || value == 100) << text;
   }
-  std::int64_t us = 0;
-  std::int32_t days = 0;
-  EXPECT_EQ(parse_date("2026-02-29", days), Parsed::null);
-  EXPECT_EQ(parse_date("2024-02-29", days), Parsed::value);
-  EXPECT_EQ(parse_date("0000-00-00", days), Parsed::null);
-  EXPECT_EQ(parse_date("20260229", days), Parsed::malformed);
-  EXPECT_EQ(parse_datetime("2026-01-02 03:04:05.6", us), Parsed::value);
-  EXPECT_EQ(parse_datetime("2026-01-02 24:04:05", us), Parsed::malformed);
-  EXPECT_EQ(parse_datetime("2026-01-02", us), Parsed::malformed);
-  EXPECT_EQ(parse_time("-838:59:59.000001", us), Parsed::value);
-  EXPECT_EQ(us, -((838LL * 60 + 59) * 60 + 59) * 1'000'000 - 1);
-  EXPECT_EQ(parse_time("1:00:00", us), Parsed::malformed);
 }
 
 TEST(MysqlTypes, round_trip) {
