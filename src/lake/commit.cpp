@@ -76,7 +76,7 @@ Status write_commit(pg::Connection& connection, const CommitRequest& request,
 Result<bool> happened(Pool<pg::Connection>& connections, const Attempt& attempt,
                       const std::string& token) {
   for (int tries = 0;; ++tries) {
-    const auto asked = [&]() -> Result<bool> {
+    auto asked = [&]() -> Result<bool> {
       TRY_ASSIGN(auto connection, connections.take());
       TRY(connection->begin());
       TRY(connection->query("select pg_advisory_xact_lock($1::bigint)",

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "lake/engine_impl.h"
+#include "lake/object_store.h"
 
 namespace minato::lake {
 namespace {
@@ -51,16 +52,6 @@ std::string postgres_secret(const std::map<std::string, std::string>& words, std
     }
   }
   return sql + ")";
-}
-
-std::string s3_secret(const S3Options& s3, const std::string& scope) {
-  std::string sql = "CREATE OR REPLACE SECRET minato_s3 (TYPE s3, PROVIDER config, SCOPE " +
-                    quote_literal(scope) + ", KEY_ID " + quote_literal(s3.access_key) +
-                    ", SECRET " + quote_literal(s3.secret_key);
-  if (!s3.region.empty()) sql += ", REGION " + quote_literal(s3.region);
-  if (!s3.endpoint.empty()) sql += ", ENDPOINT " + quote_literal(s3.endpoint);
-  if (!s3.url_style.empty()) sql += ", URL_STYLE " + quote_literal(s3.url_style);
-  return sql + ", USE_SSL " + (s3.use_ssl ? "true" : "false") + ")";
 }
 
 std::string default_extension_dir() {

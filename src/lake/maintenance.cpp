@@ -200,17 +200,34 @@ Status Maintenance::expire(MaintenanceReport& report) {
   return {};
 }
 
+/// In an object store: by the extension, as many at a time as a slice may last.
+Status Maintenance::remove_scheduled_objects(pg::Connection& connection,
+                                             MaintenanceReport& report) {
+  static constexpr const char* kUpTo = R"(
+select count(*), to_char(max(schedule_start) at time zone 'UTC' + interval '1 microsecond',
+  'YYYY-MM-DD HH24:MI:SS.US') || '+00'
+from (select schedule_start from ducklake.ducklake_files_scheduled_for_deletion
+      where schedule_start < clock_timestamp() - make_interval(secs => $1::float8)
+      order by schedule_start limit 500) due)";
+  TRY_ASSIGN(Session session, lake_.impl().engine.connect());
+  while (!over()) {
+    TRY_ASSIGN(const pg::Rows due, connection.query(kUpTo, {seconds(options_.file_guard)}));
+    if (due.integer(0, 0) == 0) return {};
+    TRY_ASSIGN(
+        const Rows gone,
+        session.query("CALL ducklake_cleanup_old_files('minato', older_than => TIMESTAMPTZ " +
+                      quote_literal(due.string(0, 1)) + ")"));
+    report.files_removed += gone.size();
+    if (gone.size() == 0) {
+      return fail(Code::internal, "Files that are due are not removed from the object store.");
+    }
+  }
+  return {};
+}
+
 Status Maintenance::remove_scheduled(MaintenanceReport& report) {
   TRY_ASSIGN(auto connection, lake_.impl().connections.take());
-  if (!lake_.impl().on_disk()) {
-    TRY_ASSIGN(Session session, lake_.impl().engine.connect());
-    TRY_ASSIGN(const Rows gone,
-               session.query("CALL ducklake_cleanup_old_files('minato', older_than => now() - "
-                             "to_seconds(" +
-                             seconds(options_.file_guard) + "))"));
-    report.files_removed += gone.size();
-    return {};
-  }
+  if (!lake_.impl().on_disk()) return remove_scheduled_objects(*connection, report);
   while (!over()) {
     TRY_ASSIGN(const pg::Rows due, connection->query(R"(
 select path, path_is_relative from ducklake.ducklake_files_scheduled_for_deletion
@@ -240,28 +257,64 @@ where schedule_start < clock_timestamp() - make_interval(secs => $1::float8) ord
   return {};
 }
 
-Status Maintenance::remove_orphans(MaintenanceReport& report) {
-  if (!lake_.impl().on_disk()) return {};
-  // The disk first: a file that is committed in between is then known.
-  const auto limit = std::filesystem::file_time_type::clock::now() - options_.file_guard;
+/// Parquet files below the data path that were written before the guard, by their full names.
+Result<std::vector<std::string>> Maintenance::old_files() {
+  const std::string& data_path = lake_.impl().data_path;
   std::vector<std::string> old;
+  if (!lake_.impl().on_disk()) {
+    const auto limit = std::chrono::time_point_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now() - options_.file_guard);
+    TRY_ASSIGN(Session session, lake_.impl().engine.connect());
+    TRY_ASSIGN(const Rows found, session.query("SELECT filename FROM read_blob(" +
+                                               quote_literal(data_path + "**/*.parquet") +
+                                               ") WHERE epoch(last_modified) < " +
+                                               std::to_string(limit.time_since_epoch().count())));
+    for (std::size_t row = 0; row < found.size(); ++row) old.push_back(found.text(row, 0));
+    return old;
+  }
+  const auto limit = std::filesystem::file_time_type::clock::now() - options_.file_guard;
   std::error_code error;
-  auto walk = std::filesystem::recursive_directory_iterator(lake_.impl().data_path, error);
+  auto walk = std::filesystem::recursive_directory_iterator(data_path, error);
   for (; !error && walk != std::filesystem::recursive_directory_iterator(); walk.increment(error)) {
     std::error_code ignored;
     if (!walk->is_regular_file(ignored) || walk->path().extension() != ".parquet") continue;
     const auto written = walk->last_write_time(ignored);
     if (!ignored && written < limit) old.push_back(walk->path().string());
   }
+  return old;
+}
+
+/// Objects are removed as those that the catalogue named once: the next round does it.
+Status Maintenance::schedule_orphan(pg::Connection& connection, const std::string& path) {
+  // The extension strikes them off by their number: one that no file has.
+  static constexpr const char* kSchedule = R"(
+insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative,
+  schedule_start)
+select greatest(1::bigint << 62, max(data_file_id) + 1), $1::text, true,
+  clock_timestamp() - make_interval(secs => $2::float8)
+from ducklake.ducklake_files_scheduled_for_deletion)";
+  const std::string& data_path = lake_.impl().data_path;
+  CHECK(path.starts_with(data_path));
+  TRY(connection.query(kSchedule, {path.substr(data_path.size()), seconds(options_.file_guard)}));
+  return {};
+}
+
+Status Maintenance::remove_orphans(MaintenanceReport& report) {
+  // The files first: one that is committed in between is then known.
+  TRY_ASSIGN(const std::vector<std::string> old, old_files());
   if (old.empty()) return {};
   TRY_ASSIGN(auto connection, lake_.impl().connections.take());
   TRY_ASSIGN(const std::set<std::string> known, known_files(*connection, lake_.impl().data_path));
   for (const std::string& path : old) {
     if (known.contains(normal(path)) || lake_.impl().pending.contains(path)) continue;
-    if (std::filesystem::remove(path, error)) {
-      ++report.orphans_removed;
-      log::info("orphan file removed", {{"path", path}});
+    std::error_code error;
+    if (!lake_.impl().on_disk()) {
+      TRY(schedule_orphan(*connection, path));
+    } else if (!std::filesystem::remove(path, error)) {
+      continue;
     }
+    ++report.orphans_removed;
+    log::info("orphan file removed", {{"path", path}});
   }
   return {};
 }

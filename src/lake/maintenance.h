@@ -63,13 +63,17 @@ class Maintenance {
   Status expire(MaintenanceReport& report);
   /// Files scheduled at least `file_guard` ago.
   Status remove_scheduled(MaintenanceReport& report);
-  /// Files below the data path that no catalogue row names and that are older than `file_guard`.
+  /// Parquet files below the data path that no catalogue row names and that are older than
+  /// `file_guard`.
   Status remove_orphans(MaintenanceReport& report);
 
  private:
   bool over() const { return std::chrono::steady_clock::now() >= deadline_; }
   Status expire_snapshots(pg::Connection& connection, MaintenanceReport& report);
   Status schedule_files(pg::Connection& connection, MaintenanceReport& report);
+  Status remove_scheduled_objects(pg::Connection& connection, MaintenanceReport& report);
+  Result<std::vector<std::string>> old_files();
+  Status schedule_orphan(pg::Connection& connection, const std::string& path);
 
   Lake& lake_;
   MaintenanceOptions options_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lake/engine_impl.h"
+#include "lake/object_store.h"
 
 namespace minato::lake {
 namespace {
@@ -16,7 +17,6 @@ constexpr ErrorClass kErrorClasses[] = {
     {"INTERRUPT", Code::cancelled, "The statement was cancelled."},
     {"Out of Memory", Code::exhausted, "The statement needs more memory than it may use."},
     {"IO Error", Code::unavailable, "A file of the lake could not be read or written."},
-    {"HTTP", Code::unavailable, "The lake's object store did not answer as expected."},
     {"Connection", Code::unavailable, "A connection was lost."},
     {"Network", Code::unavailable, "A connection was lost."},
     {"TransactionContext", Code::conflict, "The transaction conflicts with another one."},
@@ -127,6 +127,10 @@ std::int64_t integer_at(const Vector& vector, std::size_t row) {
 }  // namespace
 
 tl::unexpected<Error> engine_error(std::string_view text) {
+  if (text.starts_with("IO Error") || text.starts_with("HTTP")) {
+    const std::string_view problem = object_store_problem(text);
+    if (!problem.empty()) return fail(Code::unavailable, std::string(problem), std::string(text));
+  }
   for (const ErrorClass& known : kErrorClasses) {
     if (text.starts_with(known.prefix)) return fail(known.code, known.message, std::string(text));
   }

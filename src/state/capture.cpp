@@ -19,6 +19,8 @@ Status done(Result<pg::Rows> rows) {
   return {};
 }
 
+std::string incident_of(const TableName& table) { return "capture/" + display(table); }
+
 }  // namespace
 
 Status source_starts(pg::Connection& connection, const std::string& source) {
@@ -134,10 +136,8 @@ Status table_streams(pg::Connection& connection, const std::string& source,
                             "on conflict (schema_name, table_name) do update set source = "
                             "excluded.source, state = 'streaming', error = null",
                             {source, shape.name.schema, shape.name.name})));
-  return done(connection.query(
-      "update minato.incident set state = 'resolved', resolved_at = now(), updated_at = now() "
-      "where key = $1 and state = 'open'",
-      {"capture/" + display(shape.name)}));
+  TRY(resolve_incident(connection, incident_of(shape.name)));
+  return {};
 }
 
 Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table) {
@@ -148,13 +148,9 @@ Status table_lost(pg::Connection& connection, const std::string& source, const T
       "values ($1, $2, $3, 'repairing', 0, $4) on conflict (schema_name, table_name) do update "
       "set state = 'repairing', error = excluded.error",
       {table.schema, table.name, source, text})));
-  return done(connection.query(
-      "insert into minato.incident(key, severity, title, text, state, opened_at, updated_at, "
-      "occurrences) "
-      "values ($1, 'warning', $2, $3, 'open', now(), now(), 1) on conflict (key) where state = "
-      "'open' "
-      "do update set updated_at = now(), occurrences = minato.incident.occurrences + 1",
-      {"capture/" + display(table), "Table " + display(table) + " is being repaired", text}));
+  TRY(open_incident(connection, incident_of(table), Severity::warning,
+                    "Table " + display(table) + " is being repaired", text));
+  return {};
 }
 
 Status table_dropped(pg::Connection& connection, const std::string& source,
@@ -182,17 +178,33 @@ Status table_renamed(pg::Connection& connection, const std::string& source, cons
   return table_streams(connection, source, shape);
 }
 
-Status table_changed(pg::Connection& connection, const TableName& table, std::int64_t rows,
-                     bool reset, std::int64_t snapshot, SystemTime source_time) {
+Status tables_changed(pg::Connection& connection, const std::vector<TableChange>& changes,
+                      std::int64_t snapshot, SystemTime source_time) {
+  if (changes.empty()) return {};
+  std::vector<std::string> schemas;
+  std::vector<std::string> names;
+  std::vector<std::string> rows;
+  std::vector<std::string> resets;
+  for (const TableChange& change : changes) {
+    schemas.push_back(change.table.schema);
+    names.push_back(change.table.name);
+    rows.push_back(std::to_string(change.rows));
+    resets.emplace_back(change.reset ? "t" : "f");
+  }
   return done(connection.query(
       "insert into minato.lake_table(schema_name, table_name, state, rows, applied_at, "
       "source_time, last_snapshot) "
-      "values ($1, $2, 'streaming', $3, now(), to_timestamp($6::float8 / 1e6), $5) "
+      "select c.s, c.n, 'streaming', "
+      "c.rows + case when c.reset then 0 else coalesce(t.rows, 0) end, now(), "
+      "to_timestamp($6::float8 / 1e6), $5::bigint "
+      "from unnest($1::text[], $2::text[], $3::bigint[], $4::boolean[]) as c(s, n, rows, reset) "
+      "left join minato.lake_table t on t.schema_name = c.s and t.table_name = c.n "
+      "order by c.s, c.n "
       "on conflict (schema_name, table_name) do update set "
-      "rows = excluded.rows + case when $4::boolean then 0 else minato.lake_table.rows end, "
+      "rows = excluded.rows, "
       "applied_at = now(), last_snapshot = excluded.last_snapshot, "
       "source_time = coalesce(excluded.source_time, minato.lake_table.source_time)",
-      {table.schema, table.name, std::to_string(rows), reset ? "true" : "false",
+      {pg::array(schemas), pg::array(names), pg::array(rows), pg::array(resets),
        std::to_string(snapshot), micros(source_time)}));
 }
 

@@ -43,8 +43,14 @@ Status table_lost(pg::Connection& connection, const std::string& source, const T
 Status table_dropped(pg::Connection& connection, const std::string& source, const TableName& table);
 Status table_renamed(pg::Connection& connection, const std::string& source, const TableName& from,
                      const TableSchema& shape);
-/// A lake snapshot changed the table's rows by `rows` (or set their number, with `reset`).
-Status table_changed(pg::Connection& connection, const TableName& table, std::int64_t rows,
-                     bool reset, std::int64_t snapshot, SystemTime source_time);
+struct TableChange {
+  TableName table;
+  std::int64_t rows = 0;  // added to its number of rows, or their number with `reset`
+  bool reset = false;
+};
+/// A lake snapshot changed the rows of these tables. One statement, whatever their number: this is
+/// on the way of every commit.
+Status tables_changed(pg::Connection& connection, const std::vector<TableChange>& changes,
+                      std::int64_t snapshot, SystemTime source_time);
 
 }  // namespace minato::state

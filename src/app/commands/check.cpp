@@ -8,7 +8,7 @@
 #include "app/catalogue.h"
 #include "app/cli.h"
 #include "app/commands/commands.h"
-#include "app/roles/role.h"
+#include "app/roles/engine.h"
 #include "app/roles/sources.h"
 #include "lake/engine.h"
 #include "state/tables.h"
@@ -81,7 +81,14 @@ Result<int> check(const Platform& platform, bool json) {
   for (const Problem& problem : parse_config(text, "minato.toml", config)) {
     found.push_back({problem.file, problem.line, problem.text, problem.hint});
   }
-  if (found.empty()) check_sources(platform, config, found);
+  if (found.empty()) {
+    check_sources(platform, config, found);
+    for (const bool reader : {false, true}) {
+      const auto lake = lake_options(platform, config, "", reader);
+      if (!lake) found.push_back({"minato.toml", 0, lake.error().message, ""});
+      if (!lake) break;
+    }
+  }
   TRY(check_marts(platform, config, found));
   if (json) {
     nlohmann::json all = nlohmann::json::array();

@@ -9,11 +9,17 @@
 #include "app/cli.h"
 #include "app/commands/commands.h"
 #include "app/commands/diagnosis.h"
-#include "app/roles/role.h"
+#include "app/roles/engine.h"
 #include "app/supervisor/ports.h"
+#include "lake/object_store.h"
 
 namespace minato::app {
 namespace {
+
+std::string one_line(const Status& failed) {
+  std::string text = failed.error().detail;
+  return text.substr(0, text.find('\n'));
+}
 
 constexpr double kGigabyte = 1024.0 * 1024 * 1024;
 
@@ -43,6 +49,23 @@ void check_disk(const std::filesystem::path& path, const std::string& what, Diag
   if (!inodes) {
     out.add("disk", what, Verdict::warning, "few inodes are left", "remove small files");
   }
+}
+
+void check_bucket(const Platform& platform, const Config& config, Diagnosis& out) {
+  const auto extensions = extension_directory();
+  const auto lake = lake_options(platform, config, "");
+  const auto reader = lake_options(platform, config, "", true);
+  Status tried = lake ? Status() : fail(lake.error());
+  if (tried && !reader) tried = fail(reader.error());
+  if (tried && extensions) {
+    const bool own = config.lake.s3.reader_access_key != SecretRef();
+    tried = lake::try_object_store(*lake, own ? reader->s3 : std::nullopt, extensions->string());
+  }
+  out.add(
+      "disk", "the lake in " + config.lake.data, tried ? Verdict::good : Verdict::bad,
+      tried ? "objects can be written, read, listed and removed" : tried.error().message,
+      "see [lake] and [lake.s3] in minato.toml" +
+          (tried || tried.error().detail.empty() ? "" : "; the store says: " + one_line(tried)));
 }
 
 void check_ports(const Platform& platform, const Config& config, Diagnosis& out) {
@@ -127,7 +150,11 @@ Result<int> doctor(const Platform& platform, bool json) {
   Diagnosis out;
   check_program(out);
   check_disk(platform.hidden(), "Minato's own records", out);
-  if (!config.lake.on_s3()) check_disk(platform.lake_data(config), "the lake", out);
+  if (config.lake.on_s3()) {
+    check_bucket(platform, config, out);
+  } else {
+    check_disk(platform.lake_data(config), "the lake", out);
+  }
   check_ports(platform, config, out);
   check_catalogue(platform, config, out);
   check_names(platform, out);

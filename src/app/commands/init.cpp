@@ -26,6 +26,8 @@ constexpr const char* kConfig =
 # region = "eu-central-1"
 # access_key_file = "s3.access"
 # secret_key_file = "s3.secret"
+# reader_access_key_file = "s3.reader.access"   # of an account that can only read, for the gate
+# reader_secret_key_file = "s3.reader.secret"
 # url_style = "path"        # or "vhost"
 # use_ssl = true
 

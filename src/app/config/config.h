@@ -24,6 +24,8 @@ struct S3Config {
   std::string region = "us-east-1";
   SecretRef access_key;
   SecretRef secret_key;
+  SecretRef reader_access_key;  // of gates, which only read; none: the same keys
+  SecretRef reader_secret_key;
   std::string url_style = "path";
   bool use_ssl = true;
   bool operator==(const S3Config&) const = default;

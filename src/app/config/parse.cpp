@@ -199,6 +199,8 @@ class Reader {
       s3.text("region", lake.s3.region);
       s3.secret("access_key", lake.s3.access_key);
       s3.secret("secret_key", lake.s3.secret_key);
+      s3.secret("reader_access_key", lake.s3.reader_access_key);
+      s3.secret("reader_secret_key", lake.s3.reader_secret_key);
       s3.one_of("url_style", lake.s3.url_style, {"path", "vhost"});
       s3.flag("use_ssl", lake.s3.use_ssl);
       s3.refuse_unknown();
@@ -215,6 +217,26 @@ class Reader {
                 "Put it into a file of its own and write catalog_password_file = \"…\".");
     }
     if (lake.data.empty()) s.problem(s.line("data"), "`lake.data` is empty.", "Default: \"lake\".");
+    check_bucket(s);
+  }
+
+  void check_bucket(Section& s) {
+    const LakeConfig& lake = config_.lake;
+    const S3Config& s3 = lake.s3;
+    if (lake.data.find("://") != std::string::npos && !lake.on_s3()) {
+      s.problem(s.line("data"), "`lake.data` = \"" + lake.data + "\" is of no known kind.",
+                "Write a directory, or \"s3://bucket/prefix\".");
+    }
+    if (!lake.on_s3()) return;
+    const SecretRef none;
+    if (s3.access_key == none || s3.secret_key == none) {
+      s.problem(s.line("data"), "a lake on S3 needs the keys of an account.",
+                "Write access_key_file and secret_key_file (or …_env) in [lake.s3].");
+    }
+    if ((s3.reader_access_key == none) != (s3.reader_secret_key == none)) {
+      s.problem(s.line("s3"), "of the reader's two keys one is missing in [lake.s3].",
+                "Write both reader_access_key_file and reader_secret_key_file, or neither.");
+    }
   }
 
   void listener(Section& s, ListenConfig& out) {

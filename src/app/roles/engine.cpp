@@ -23,7 +23,7 @@ Result<LakeAccess> open_once(const RoleContext& context, int memory_mb, int thre
   LakeAccess access;
   access.engine = std::make_unique<lake::Engine>(std::move(engine));
   lake::WriterOptions writer;
-  TRY_ASSIGN(writer.lake, lake_options(context));
+  TRY_ASSIGN(writer.lake, lake_options(context.platform, context.config, context.access.owner));
   TRY(lake::attach_lake(*access.engine, writer.lake));
   TRY_ASSIGN(access.lake, lake::Lake::open(*access.engine, writer));
   return access;
@@ -31,22 +31,22 @@ Result<LakeAccess> open_once(const RoleContext& context, int memory_mb, int thre
 
 }  // namespace
 
-Result<lake::LakeOptions> lake_options(const RoleContext& context) {
-  const LakeConfig& config = context.config.lake;
+Result<lake::LakeOptions> lake_options(const Platform& platform, const Config& config,
+                                       const std::string& conninfo, bool reader) {
   lake::LakeOptions options;
-  options.catalog_conninfo = context.access.owner;
-  options.data_path = context.platform.lake_data(context.config);
-  if (!config.on_s3()) return options;
-  lake::S3Options s3;
-  s3.endpoint = config.s3.endpoint;
-  s3.region = config.s3.region;
-  s3.url_style = config.s3.url_style;
-  s3.use_ssl = config.s3.use_ssl;
-  TRY_ASSIGN(s3.access_key,
-             read_secret(config.s3.access_key, context.platform.dir, "[lake.s3] access_key"));
-  TRY_ASSIGN(s3.secret_key,
-             read_secret(config.s3.secret_key, context.platform.dir, "[lake.s3] secret_key"));
-  options.s3 = s3;
+  options.catalog_conninfo = conninfo;
+  options.data_path = platform.lake_data(config);
+  if (!config.lake.on_s3()) return options;
+  const S3Config& s3 = config.lake.s3;
+  const bool own = reader && s3.reader_access_key != SecretRef();
+  const auto key = [&](const SecretRef& writers, const SecretRef& readers, const char* name) {
+    return read_secret(own ? readers : writers, platform.dir,
+                       std::string("[lake.s3] ") + (own ? "reader_" : "") + name);
+  };
+  lake::S3Options keys{s3.endpoint, s3.region, "", "", s3.url_style, s3.use_ssl};
+  TRY_ASSIGN(keys.access_key, key(s3.access_key, s3.reader_access_key, "access_key"));
+  TRY_ASSIGN(keys.secret_key, key(s3.secret_key, s3.reader_secret_key, "secret_key"));
+  options.s3 = keys;
   return options;
 }
 

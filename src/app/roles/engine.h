@@ -17,6 +17,9 @@ struct LakeAccess {
 /// the engine, beside those that call it; see EngineOptions.
 Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb, int threads);
 
-Result<lake::LakeOptions> lake_options(const RoleContext& context);
+/// Where the lake is, with the keys to it read. `reader`: those of gates, where they have their
+/// own.
+Result<lake::LakeOptions> lake_options(const Platform& platform, const Config& config,
+                                       const std::string& conninfo, bool reader = false);
 
 }  // namespace minato::app

@@ -13,7 +13,8 @@ Status run_gate(const RoleContext& context) {
   options.port = static_cast<std::uint16_t>(config.gate.port);
   options.catalogue_conninfo = context.access.reader;
   options.account_conninfo = context.access.gate;
-  TRY_ASSIGN(const lake::LakeOptions lake, lake_options(context));
+  TRY_ASSIGN(const lake::LakeOptions lake,
+             lake_options(context.platform, config, context.access.reader, true));
   options.lake_data = lake.data_path;
   if (lake.s3) {
     options.s3 = {lake.s3->endpoint,   lake.s3->region,    lake.s3->access_key,

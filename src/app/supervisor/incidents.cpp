@@ -9,21 +9,21 @@ namespace {
 constexpr std::size_t kQueueMax = 1000;
 }
 
-void Incidents::open(std::string key, std::string title, std::string text) {
+void Incidents::open(const std::string& key, const std::string& title, const std::string& text) {
   queue_.push_back([=](pg::Connection& connection) -> Status {
     TRY(state::open_incident(connection, key, state::Severity::critical, title, text));
     return {};
   });
 }
 
-void Incidents::resolve(std::string key) {
+void Incidents::resolve(const std::string& key) {
   queue_.push_back([=](pg::Connection& connection) -> Status {
     TRY(state::resolve_incident(connection, key));
     return {};
   });
 }
 
-void Incidents::notify(std::string channel) {
+void Incidents::notify(const std::string& channel) {
   queue_.push_back([=](pg::Connection& connection) -> Status {
     TRY(connection.query("select pg_notify($1, '')", {channel}));
     return {};

@@ -14,9 +14,9 @@ namespace minato::app {
 class Incidents {
  public:
   explicit Incidents(std::string conninfo) : conninfo_(std::move(conninfo)) {}
-  void open(std::string key, std::string title, std::string text);
-  void resolve(std::string key);
-  void notify(std::string channel);
+  void open(const std::string& key, const std::string& title, const std::string& text);
+  void resolve(const std::string& key);
+  void notify(const std::string& channel);
   void flush();
 
  private:

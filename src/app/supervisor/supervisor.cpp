@@ -12,6 +12,8 @@
 #include <set>
 
 #include "app/config/edit.h"
+#include "app/lake_location.h"
+#include "app/roles/engine.h"
 #include "app/supervisor/ports.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -66,10 +68,14 @@ Status Supervisor::run() {
 
 Status Supervisor::start() {
   fingerprint_ = fingerprint();
+  keys_ = key_stamps();
+  TRY(lake_options(platform_, config_, ""));  // its keys can be read
+  TRY(lake_options(platform_, config_, "", true));
   TRY(check_port("gate", config_.gate));
   TRY(check_port("http", config_.http));
   if (config_.lake.embedded()) TRY(start_postgres());
   TRY(prepare_catalogue(platform_, config_));
+  TRY(follow_moved_lake(platform_, config_));
   TRY_ASSIGN(config_, take_over());
   TRY_ASSIGN(const Access access, catalogue_access(platform_, config_));
   incidents_.emplace(access.owner);
@@ -136,6 +142,7 @@ void Supervisor::loop() {
     if (stopping_) break;
     keeper_.tick(Clock::now());
     reload_if_changed();
+    renew_keys_if_changed();
     if (incidents_) incidents_->flush();
   }
 }
@@ -193,6 +200,28 @@ void Supervisor::reload_if_changed() {
   }
   incidents_->resolve("config");
   apply(*fresh);
+}
+
+// Keys of an object store are changed by writing new ones into their files.
+void Supervisor::renew_keys_if_changed() {
+  std::string now = key_stamps();
+  if (now == keys_) return;
+  keys_ = std::move(now);
+  log::info("keys of the object store were renewed: core, workers and gate start again");
+  for (const std::string& name : role_names(config_)) {
+    if (kind_of(name) != "web") keeper_.restart(name, Clock::now());
+  }
+}
+
+std::string Supervisor::key_stamps() const {
+  if (!config_.lake.on_s3()) return {};
+  const S3Config& s3 = config_.lake.s3;
+  std::string out;
+  for (const SecretRef* key :
+       {&s3.access_key, &s3.secret_key, &s3.reader_access_key, &s3.reader_secret_key}) {
+    if (!key->file.empty()) out += stamp(platform_.dir / key->file) + " ";
+  }
+  return out;
 }
 
 // The roles get the very text that was found good.

@@ -30,6 +30,8 @@ class Supervisor {
   void changed(const ProcessState& state);
   void write_states() const;
   void reload_if_changed();
+  void renew_keys_if_changed();
+  std::string key_stamps() const;
   Result<Config> take_over() const;
   void apply(const Config& fresh);
   std::string fingerprint() const;
@@ -43,6 +45,7 @@ class Supervisor {
   Keeper keeper_;
   std::map<std::string, bool> failing_;
   std::string fingerprint_;
+  std::string keys_;  // as key_stamps()
   int signal_fd_ = -1;
   bool stopping_ = false;
 };

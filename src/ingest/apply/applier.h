@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ingest/apply/lanes.h"
+#include "state/capture.h"
 
 namespace minato::ingest {
 
@@ -18,11 +19,7 @@ struct ApplyLimits {
 };
 
 /// What a commit did to one table, for Minato's records.
-struct TableDelta {
-  TableName table;
-  std::int64_t rows = 0;  // added minus removed; with `reset`, the number of rows now
-  bool reset = false;
-};
+using TableDelta = state::TableChange;
 
 class Applier {
  public:

@@ -306,10 +306,7 @@ Status SourceRunner::commit() {
   const auto records = [&](pg::Connection& connection, std::int64_t snapshot,
                            const std::vector<TableDelta>& deltas) -> Status {
     for (const auto& step : records_) TRY(step(connection));
-    for (const TableDelta& delta : deltas) {
-      TRY(state::table_changed(connection, delta.table, delta.rows, delta.reset, snapshot,
-                               source_time_));
-    }
+    TRY(state::tables_changed(connection, deltas, snapshot, source_time_));
     for (const TableName& table : applier_->lost()) {
       const bool joins = joining_ && joining_->files.contains(table);
       if (!joins) TRY(state::table_lost(connection, name(), table));

@@ -190,7 +190,7 @@ TEST_F(MaintenanceTest, ACommitWhoseFileIsGoneFails) {
 
 TEST_F(MaintenanceTest, ACompactionThatComesSecondGivesUp) {
   for (int n = 0; n < 10; ++n) insert(n * 100, n * 100 + 100);
-  auto compaction = Maintenance(*shared.lake, options, [this](const TableName&, const auto& work) {
+  auto compaction = Maintenance(*shared.lake, options, [](const TableName&, const auto& work) {
     // The administrator's DELETE between choosing and committing is not possible here, so it comes
     // before the commit through the failpoint's place: a writer without a lane, in another session.
     return work();

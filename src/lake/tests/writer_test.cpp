@@ -40,7 +40,7 @@ class WriterTest : public ::testing::Test {
     return out;
   }
 
-  LakeTable make(const TableName& name, std::vector<Column> columns) {
+  LakeTable make(const TableName& name, const std::vector<Column>& columns) {
     auto table = lake().upsert_table(name, columns, {});
     EXPECT_TRUE(table) << describe(table.error());
     return *table;

@@ -93,8 +93,12 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(table_streams(db, "shop", shape));
   ASSERT_OK(source_streams(db, "shop"));
   const SystemTime time{std::chrono::microseconds(1'700'000'000'123'456)};
-  ASSERT_OK(table_changed(db, shape.name, 40, true, 5, time));
-  ASSERT_OK(table_changed(db, shape.name, -3, false, 6, {}));
+  const TableName other{"shop", "other"};
+  ASSERT_OK(tables_changed(db, {{shape.name, 40, true}, {other, 5, false}}, 5, time));
+  ASSERT_OK(tables_changed(db, {{other, 2, true}, {shape.name, -3, false}}, 6, {}));
+  ASSERT_OK(tables_changed(db, {}, 7, time));
+  EXPECT_EQ(lake_table(db, other).value()->rows, 2);
+  ASSERT_OK(table_dropped(db, "shop", other));
   ASSERT_OK(source_reached(db, "shop", {"gtid=1"}, time, 3, 40));
   ASSERT_OK(source_reached(db, "shop", {"gtid=2"}, {}, 1, 2));
   ASSERT_OK(source_lag(db, "shop", 120, 4096, ""));
