@@ -32,8 +32,8 @@ with gone as (
 )
 select count(*) from gone)";
 
-// Paths are scheduled relative to the lake's directory where all their parts are relative.
-constexpr const char* kScheduleDataFiles = R"(
+// Files that no kept snapshot shows leave the catalogue …
+constexpr const char* kEndedDataFiles = R"(
 with gone as (
   delete from ducklake.ducklake_data_file where data_file_id in (
     select data_file_id from ducklake.ducklake_data_file
@@ -51,29 +51,20 @@ with gone as (
 ), variants as (
   delete from ducklake.ducklake_file_variant_stats v using gone where v.data_file_id =
     gone.data_file_id
-), files as (select * from gone union all select * from deletes)
-insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative,
-  schedule_start)
-select f.data_file_id,
-  case when not f.path_is_relative then f.path
-       when not t.path_is_relative then t.path || f.path
-       else s.path || t.path || f.path end,
-  f.path_is_relative and t.path_is_relative and s.path_is_relative, clock_timestamp()
-from files f
-join lateral (select * from ducklake.ducklake_table t where t.table_id = f.table_id order by
-  begin_snapshot desc limit 1) t on true
-join lateral (select * from ducklake.ducklake_schema s where s.schema_id = t.schema_id order by
-  begin_snapshot desc limit 1) s on true)";
-constexpr const char* kScheduleDeleteFiles = R"(
+), files as (select * from gone union all select * from deletes))";
+constexpr const char* kEndedDeleteFiles = R"(
 with files as (
   delete from ducklake.ducklake_delete_file where delete_file_id in (
     select delete_file_id from ducklake.ducklake_delete_file
     where end_snapshot is not null and end_snapshot <= $1::bigint limit $2::bigint)
-  returning delete_file_id, table_id, path, path_is_relative
-)
+  returning delete_file_id as data_file_id, table_id, path, path_is_relative
+))";
+// … and are scheduled, relative to the lake's directory where all parts of their paths are
+// relative.
+constexpr const char* kSchedule = R"(
 insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative,
   schedule_start)
-select f.delete_file_id,
+select f.data_file_id,
   case when not f.path_is_relative then f.path
        when not t.path_is_relative then t.path || f.path
        else s.path || t.path || f.path end,
@@ -175,7 +166,8 @@ Status Maintenance::schedule_files(pg::Connection& connection, MaintenanceReport
   TRY_ASSIGN(const pg::Rows oldest,
              connection.query("select min(snapshot_id) from ducklake.ducklake_snapshot"));
   const std::vector<pg::Param> limits{oldest.string(0, 0), std::to_string(kSliceRows)};
-  for (const char* sql : {kScheduleDataFiles, kScheduleDeleteFiles}) {
+  for (const char* ended : {kEndedDataFiles, kEndedDeleteFiles}) {
+    const std::string sql = std::string(ended) + kSchedule;
     TRY(in_slices(
         connection, [this] { return over(); },
         [&](pg::Connection& c) -> Result<std::int64_t> {
@@ -287,7 +279,9 @@ Result<std::vector<std::string>> Maintenance::old_files() {
 /// Objects are removed as those that the catalogue named once: the next round does it.
 Status Maintenance::schedule_orphan(pg::Connection& connection, const std::string& path) {
   // The extension strikes them off by their number: one that no file has.
-  static constexpr const char* kSchedule = R"(
+  static  // … and are scheduled, relative to the lake's directory where all parts of their paths
+          // are relative.
+      constexpr const char* kSchedule = R"(
 insert into ducklake.ducklake_files_scheduled_for_deletion (data_file_id, path, path_is_relative,
   schedule_start)
 select greatest(1::bigint << 62, max(data_file_id) + 1), $1::text, true,

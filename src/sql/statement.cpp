@@ -145,19 +145,24 @@ bool finish(Words& words, Statement& out, StatementKind kind) {
   return true;
 }
 
+/// `zone`: the word was TIME, and ZONE must follow.
+bool setting_name(Words& words, bool zone, Statement& out) {
+  if (zone) {
+    out.name = "timezone";
+    return words.accept("ZONE");
+  }
+  const auto name = words.name();
+  if (name) out.name = *name;
+  return name.has_value();
+}
+
 bool recognise_set(Words& words, Statement& out) {
   if (!words.accept("SESSION")) words.accept("LOCAL");
-  if (words.accept("TIME")) {
-    if (!words.accept("ZONE")) return false;
-    out.name = "timezone";
-  } else {
-    const auto name = words.name();
-    if (!name) return false;
-    out.name = *name;
-    // SET TRANSACTION …, SET SESSION CHARACTERISTICS AS …: the values are all that follows.
-    const bool bare = out.name == "transaction" || out.name == "characteristics";
-    if (!bare && !words.accept_symbol("=") && !words.accept("TO")) return false;
-  }
+  const bool zone = words.accept("TIME");
+  if (!setting_name(words, zone, out)) return false;
+  // SET TRANSACTION …, SET SESSION CHARACTERISTICS AS …: the values are all that follows.
+  const bool bare = zone || out.name == "transaction" || out.name == "characteristics";
+  if (!bare && !words.accept_symbol("=") && !words.accept("TO")) return false;
   out.value = words.values();
   if (out.value.empty()) return false;
   if (in_case(out.value, false) == "default") out.value = "default";
@@ -167,14 +172,7 @@ bool recognise_set(Words& words, Statement& out) {
 
 bool recognise_named(Words& words, Statement& out, StatementKind kind) {
   if (kind == StatementKind::deallocate) words.accept("PREPARE");
-  if (words.accept("TIME")) {
-    if (!words.accept("ZONE")) return false;
-    out.name = "timezone";
-  } else {
-    const auto name = words.name();
-    if (!name) return false;
-    out.name = *name;
-  }
+  if (!setting_name(words, words.accept("TIME"), out)) return false;
   return finish(words, out, kind);
 }
 

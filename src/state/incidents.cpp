@@ -8,13 +8,6 @@ namespace {
 
 constexpr std::string_view severity_names[] = {"info", "warning", "critical"};
 
-Severity parse_severity(std::string_view text) {
-  for (std::size_t i = 0; i < std::size(severity_names); ++i) {
-    if (severity_names[i] == text) return static_cast<Severity>(i);
-  }
-  CHECK(false);  // the table's check constraint admits no other
-}
-
 }  // namespace
 
 std::string_view name_of(Severity severity) {
@@ -53,7 +46,7 @@ Result<std::vector<Incident>> open_incidents(pg::Connection& connection) {
     Incident incident;
     incident.id = rows.integer(row, 0);
     incident.key = rows.string(row, 1);
-    incident.severity = parse_severity(rows.text(row, 2));
+    incident.severity = enum_of<Severity>(severity_names, rows.text(row, 2));
     incident.title = rows.string(row, 3);
     incident.text = rows.string(row, 4);
     incident.opened_at = *time_at(rows, row, 5);

@@ -14,13 +14,6 @@ using Json = nlohmann::json;
 constexpr std::string_view state_names[] = {"waiting", "queued", "running",
                                             "ok",      "failed", "invalid"};
 
-MartState parse_state(std::string_view text) {
-  for (std::size_t i = 0; i < std::size(state_names); ++i) {
-    if (state_names[i] == text) return static_cast<MartState>(i);
-  }
-  CHECK(false);  // the table's check constraint admits no other
-}
-
 constexpr const char* columns =
     "select m.schema_name, m.mart_name, m.sql_hash, m.built_hash, m.state, "
     "minato.to_us(m.last_started_at), minato.to_us(m.last_success_at), m.duration_ms, "
@@ -35,7 +28,7 @@ std::vector<MartProgress> read_all(const pg::Rows& rows) {
     mart.name = {rows.string(row, 0), rows.string(row, 1)};
     mart.hash = rows.string(row, 2);
     mart.built_hash = rows.string(row, 3);
-    mart.state = parse_state(rows.text(row, 4));
+    mart.state = enum_of<MartState>(state_names, rows.text(row, 4));
     mart.last_started_at = time_at(rows, row, 5);
     mart.last_success_at = time_at(rows, row, 6);
     mart.duration_ms = integer_at(rows, row, 7);

@@ -9,13 +9,6 @@ namespace {
 constexpr std::string_view state_names[] = {"starting", "snapshotting", "streaming",
                                             "waiting",  "error",        "removed"};
 
-SourceState parse_state(std::string_view text) {
-  for (std::size_t i = 0; i < std::size(state_names); ++i) {
-    if (state_names[i] == text) return static_cast<SourceState>(i);
-  }
-  CHECK(false);  // the table's check constraint admits no other
-}
-
 constexpr const char* columns =
     "select name, kind, position, minato.to_us(source_time), state, coalesce(error, ''), lag_ms, "
     "lag_bytes, "
@@ -27,7 +20,7 @@ Source read(const pg::Rows& rows, int row) {
   source.kind = rows.string(row, 1);
   source.position.text = rows.string(row, 2);
   source.source_time = time_at(rows, row, 3);
-  source.state = parse_state(rows.text(row, 4));
+  source.state = enum_of<SourceState>(state_names, rows.text(row, 4));
   source.error = rows.string(row, 5);
   source.lag_ms = rows.integer(row, 6);
   source.lag_bytes = rows.integer(row, 7);

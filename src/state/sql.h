@@ -1,10 +1,13 @@
 // Private helpers of this room: parameters and columns of our own tables.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/check.h"
 #include "model/change.h"
 #include "runtime/pg.h"
 
@@ -32,6 +35,14 @@ inline std::optional<SystemTime> time_at(const pg::Rows& rows, int row, int colu
 inline std::optional<std::int64_t> integer_at(const pg::Rows& rows, int row, int column) {
   if (rows.is_null(row, column)) return std::nullopt;
   return rows.integer(row, column);
+}
+
+/// The enumerator whose name in `names` is `text`; the table's check constraint admits no other.
+template <class Enum, std::size_t count>
+Enum enum_of(const std::string_view (&names)[count], std::string_view text) {
+  const auto* found = std::find(std::begin(names), std::end(names), text);
+  CHECK(found != std::end(names));
+  return static_cast<Enum>(found - std::begin(names));
 }
 
 /// Arrays for unnest($n::bigint[]): "{1,NULL,3}".

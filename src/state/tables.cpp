@@ -9,13 +9,6 @@ namespace {
 constexpr std::string_view state_names[] = {"snapshotting", "streaming", "repairing", "dropped",
                                             "mart"};
 
-TableState parse_state(std::string_view text) {
-  for (std::size_t i = 0; i < std::size(state_names); ++i) {
-    if (state_names[i] == text) return static_cast<TableState>(i);
-  }
-  CHECK(false);  // the table's check constraint admits no other
-}
-
 constexpr const char* columns =
     "select schema_name, table_name, coalesce(source, ''), coalesce(table_id, 0), state, rows, "
     "minato.to_us(applied_at), minato.to_us(source_time), last_snapshot, coalesce(error, '') "
@@ -26,7 +19,7 @@ LakeTable read(const pg::Rows& rows, int row) {
   table.name = {rows.string(row, 0), rows.string(row, 1)};
   table.source = rows.string(row, 2);
   table.table_id = rows.integer(row, 3);
-  table.state = parse_state(rows.text(row, 4));
+  table.state = enum_of<TableState>(state_names, rows.text(row, 4));
   table.rows = rows.integer(row, 5);
   table.applied_at = time_at(rows, row, 6);
   table.source_time = time_at(rows, row, 7);

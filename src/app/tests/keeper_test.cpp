@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "runtime/child.h"
@@ -93,8 +96,12 @@ TEST(Keeper, WantedRestartIsNoDeath) {
 
 TEST(Keeper, WhoDoesNotListenIsKilled) {
   Keeper keeper([](const ProcessState&) {});
-  keeper.add(shell("deaf", "trap '' TERM; while :; do sleep 0.05; done"), Clock::now());
-  std::this_thread::sleep_for(milliseconds(200));
+  const std::string deaf = ::testing::TempDir() + "minato-deaf-" + std::to_string(getpid());
+  keeper.add(shell("deaf", "trap '' TERM; touch " + deaf + "; while :; do sleep 0.05; done"),
+             Clock::now());
+  for (int i = 0; i < 5000 && !std::filesystem::remove(deaf); ++i) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
   const auto began = Clock::now();
   keeper.stop_all(milliseconds(300));
   EXPECT_LT(Clock::now() - began, seconds(4));

@@ -1,5 +1,6 @@
 // A real gate on a private lake, spoken to by libpq.
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <iostream>
 
@@ -150,7 +151,8 @@ TEST(Gate, IdleSessionsEnd) {
   PrivateGate impatient(platform(), options);
   Client clerk(impatient);
   ASSERT_TRUE(clerk.ok());
-  std::this_thread::sleep_for(std::chrono::milliseconds(800));
+  pollfd told{PQsocket(clerk.handle()), POLLIN, 0};
+  ASSERT_EQ(::poll(&told, 1, 10'000), 1);
   clerk.value("select 1");
   EXPECT_NE(clerk.error().find("idle-session timeout"), std::string::npos) << clerk.error();
 }

@@ -61,6 +61,15 @@ class MaintenanceTest : public ::testing::Test {
     auto connection = shared.connect();
     return connection.query("select count(*) from ducklake.ducklake_" + what)->integer(0, 0);
   }
+  /// A file of row 1 that is not committed.
+  Result<DataFile> write_one_row() {
+    auto schema = std::make_shared<TableSchema>();
+    schema->columns = {table.columns[0].column, table.columns[1].column};
+    RowBatch batch(schema);
+    batch.columns[0].append<std::int64_t>(1);
+    batch.columns[1].append_string("n1", *batch.arena);
+    return shared.lake->write_rows(table, batch, {});
+  }
   Maintenance maintenance() {
     return Maintenance(*shared.lake, options,
                        [this](const TableName&, const std::function<Status()>& work) {
@@ -142,12 +151,7 @@ TEST_F(MaintenanceTest, AHeldSnapshotDoesNotExpire) {
 }
 
 TEST_F(MaintenanceTest, AnOpenWritesFileIsNoOrphan) {
-  auto schema = std::make_shared<TableSchema>();
-  schema->columns = {table.columns[0].column, table.columns[1].column};
-  RowBatch batch(schema);
-  batch.columns[0].append<std::int64_t>(1);
-  batch.columns[1].append_string("n1", *batch.arena);
-  auto file = shared.lake->write_rows(table, batch, {});
+  auto file = write_one_row();
   ASSERT_TRUE(file);
   const std::string orphan = table.path + "minato-orphan.parquet";
   std::filesystem::copy_file(file->path, orphan);
@@ -173,12 +177,7 @@ TEST_F(MaintenanceTest, AnOpenWritesFileIsNoOrphan) {
 }
 
 TEST_F(MaintenanceTest, ACommitWhoseFileIsGoneFails) {
-  auto schema = std::make_shared<TableSchema>();
-  schema->columns = {table.columns[0].column, table.columns[1].column};
-  RowBatch batch(schema);
-  batch.columns[0].append<std::int64_t>(1);
-  batch.columns[1].append_string("n1", *batch.arena);
-  auto file = shared.lake->write_rows(table, batch, {});
+  auto file = write_one_row();
   std::filesystem::remove(file->path);
   CommitRequest request;
   request.tables.resize(1);
