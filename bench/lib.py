@@ -63,6 +63,9 @@ def machine():
 class Figures:
     """Prints each figure as one JSON object and appends it to bench/results/AREA.jsonl."""
 
+    publish = True  # else nothing is appended
+    shown = []  # of all areas
+
     def __init__(self, area):
         self.area, self.path = area, RESULTS / f"{area}.jsonl"
         self.facts = machine()
@@ -80,6 +83,9 @@ class Figures:
             self.all_reached &= ok
         figure.update({"beside": beside or {}, "runs": runs, **more})
         print(json.dumps(figure, ensure_ascii=False), flush=True)
+        self.shown.append(figure)
+        if not self.publish:
+            return
         stamp = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         with open(self.path, "a", encoding="utf-8") as out:
             out.write(json.dumps({**figure, "at": stamp, "machine": self.facts}) + "\n")

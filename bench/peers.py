@@ -1,6 +1,7 @@
 """Capture beside Debezium's embedded engine, on the same binlog of the same MariaDB."""
 
 import json
+import resource
 import subprocess
 import time
 
@@ -41,8 +42,12 @@ class Peer:
         return number
 
     def drain(self, events):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         out, _ = self.start(events).communicate(timeout=900)
-        return json.loads(out.strip().splitlines()[-1])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        told = json.loads(out.strip().splitlines()[-1])
+        told["cpu_seconds"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return told
 
 
 def debezium(options):
@@ -78,6 +83,7 @@ def debezium(options):
             beside = {
                 "minato_per_s": round(ours_per_s),
                 "debezium_per_s": round(theirs_per_s),
+                "debezium_cpu_seconds": round(theirs["cpu_seconds"], 1),
                 **about,
             }
             figures.add(f"{name}_ratio", ours_per_s / theirs_per_s, 3, True, beside=beside)

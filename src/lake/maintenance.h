@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -80,6 +81,7 @@ class Maintenance {
   WithLane with_lane_;
   std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
   std::optional<std::chrono::steady_clock::time_point> orphans_checked_;
+  std::set<std::int64_t> full_;  // files of very wide rows that are not to be merged further
   std::int64_t trimmed_snapshot_ = 0;  // files that ended up to here have no statistics any more
 };
 

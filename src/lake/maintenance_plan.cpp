@@ -12,13 +12,13 @@ int size_class(std::uint64_t bytes) {
   return (static_cast<int>(std::bit_width(bytes >> 16)) + 1) / 2;
 }
 
+}  // namespace
+
 bool worn(const LiveFile& file, double share_max) {
   if (!file.deletes) return false;
   return static_cast<double>(file.deletes->delete_count) >
          share_max * static_cast<double>(file.record_count);
 }
-
-}  // namespace
 
 std::vector<LiveFile> plan_compaction(const std::vector<LiveFile>& files,
                                       const MaintenanceOptions& options) {

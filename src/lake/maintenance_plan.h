@@ -8,6 +8,9 @@
 
 namespace minato::lake {
 
+/// So many of its rows are deleted that it is worth being written anew.
+bool worn(const LiveFile& file, double share_max);
+
 /// The files to merge into one (or a few) now, oldest first; empty: nothing is worth it. First
 /// files with more than `deleted_share_max` deleted rows, then `small_files_min` or more files of
 /// one size class (each class is four times the one below), smallest class first, so that a row is

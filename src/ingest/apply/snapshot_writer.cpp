@@ -22,6 +22,7 @@ struct SnapshotWriter::Open {
   TableSchemaPtr schema;
   std::size_t row_bytes = 0;  // of its first rows, from which the size of its groups was taken
   std::size_t bytes = 0;
+  std::size_t bytes_max = file_bytes_max;
   bool first = true;
 };
 
@@ -96,6 +97,8 @@ Status SnapshotWriter::write_file(const RowBatch& first) {
   Open open{first.schema, row_bytes(first)};
   const std::size_t fitting = group_bytes / open.row_bytes / group_step * group_step;
   const std::size_t group_rows = std::clamp(fitting, group_step, group_rows_max);
+  // Rows so wide that the smallest group is too large: the file ends before it is full.
+  if (fitting == 0) open.bytes_max = group_bytes;
   const lake::LakeTable& table = tables_.at(first.schema->name);
   TRY_ASSIGN(lake::DataFile file, lake_.write_stream(table, open.schema, group_rows,
                                                      [&](lake::RowsPart& part) -> Status {
@@ -118,12 +121,13 @@ const RowBatch* SnapshotWriter::following(Open& file) {
     waiting_.pop_front();
     changed_.notify_all();
   }
-  if (file.bytes > file_bytes_max || !wait_for_rows()) return nullptr;
+  if (!wait_for_rows()) return nullptr;
   const std::lock_guard lock(mutex_);
   const RowBatch& next = waiting_.front();
   // A last, small batch is not worth a file, however much its arena takes.
   const bool alike = next.bytes() <= 2 * file.row_bytes * next.rows() + arena_bytes;
-  if (next.schema != file.schema || !alike) return nullptr;
+  const bool fits = file.bytes == 0 || file.bytes + next.bytes() <= file.bytes_max;
+  if (next.schema != file.schema || !alike || !fits) return nullptr;
   file.bytes += next.bytes();
   return &next;
 }

@@ -115,6 +115,31 @@ TEST_F(MaintenanceTest, CompactsExpiresAndCleans) {
   EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t WHERE id >= 9000"), "10");
 }
 
+TEST_F(MaintenanceTest, FilesOfVeryWideRowsAreNotMergedBeyondMemory) {
+  Session session = shared.session();
+  const auto wide = [&](int from, int rows) {
+    ASSERT_TRUE(
+        session.query("INSERT INTO minato.shop.t SELECT i, repeat('n' || i, 6000) FROM "
+                      "range(" +
+                      std::to_string(from) + ", " + std::to_string(from + rows) + ") t(i)"));
+  };
+  for (int n = 0; n < 9; ++n) wide(10'000 + n * 1000, 1000);  // 36 MB before compression
+  for (int n = 0; n < 9; ++n) wide(50'000 + n * 10, 10);
+  const std::string before = ask("SELECT count(*), sum(hash(id, note)) FROM minato.shop.t");
+  auto work = maintenance();
+  MaintenanceReport report;
+  ASSERT_TRUE(work.compact(report));
+  EXPECT_EQ(report.files_in, 9U);  // the small ones
+  EXPECT_EQ(shared.lake->live_files(table.table_id)->size(), 10U);
+  EXPECT_EQ(ask("SELECT count(*), sum(hash(id, note)) FROM minato.shop.t"), before);
+  // Nor are they tried again and again; but worn ones are rewritten, each by itself.
+  report = {};
+  ASSERT_TRUE(session.query("DELETE FROM minato.shop.t WHERE id < 12000 AND id % 2 = 0"));
+  ASSERT_TRUE(work.compact(report));
+  EXPECT_EQ(report.files_in, 2U);
+  EXPECT_EQ(report.files_out, 2U);
+}
+
 TEST_F(MaintenanceTest, AFileWhoseRowsAreAllDeletedEnds) {
   insert(0, 10);
   ASSERT_TRUE(shared.session().query("DELETE FROM minato.shop.t WHERE id < 9"));
