@@ -7,11 +7,31 @@
 
 #include "base/check.h"
 #include "wire/mysql_binlog.h"
+#include "wire/mysql_gtid.h"
+#include "wire/mysql_json.h"
+#include "wire/mysql_payload.h"
 #include "wire/mysql_types.h"
 
 namespace {
 
 using namespace minato::wire;
+
+void parse_payload(Bytes body) {
+  auto reader = PayloadReader::open(body);
+  for (int i = 0; reader && i < 100; ++i) {
+    const auto event = reader->next();
+    if (!event || !*event) return;
+    CHECK((*event)->size() >= event_header_size);
+  }
+}
+
+/// What parses prints, and what was printed parses to the same.
+void parse_set(std::string_view text) {
+  const auto set = MysqlGtidSet::parse(text);
+  if (!set) return;
+  const auto again = MysqlGtidSet::parse(set->text());
+  CHECK(again && *again == *set && again->covers(*set));
+}
 
 void parse_body(const Event& event, const LogFormat& format) {
   std::string text;
@@ -24,8 +44,9 @@ void parse_body(const Event& event, const LogFormat& format) {
     case BinlogEvent::rotate: (void)parse_rotate(event.body); break;
     case BinlogEvent::gtid: (void)parse_gtid(event.body); break;
     case BinlogEvent::gtid_list: (void)parse_gtid_list(event.body); break;
-    case BinlogEvent::mysql_gtid:
-    case BinlogEvent::mysql_anonymous_gtid: (void)parse_mysql_gtid(event.body); break;
+    case BinlogEvent::mysql_gtid: (void)parse_mysql_gtid(event.body); break;
+    case BinlogEvent::mysql_gtid_tagged: (void)parse_mysql_tagged_gtid(event.body); break;
+    case BinlogEvent::transaction_payload: parse_payload(event.body); break;
     case BinlogEvent::query: (void)parse_query(event.body, false, text); break;
     case BinlogEvent::query_compressed: (void)parse_query(event.body, true, text); break;
     case BinlogEvent::table_map:
@@ -53,5 +74,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto event = parse_event(packet, format, (data[0] & 8) != 0))
     parse_body(*event, format);
   (void)parse_source_type(as_text(bytes));
+  parse_set(as_text(bytes));
+  std::string json;
+  if (append_mysql_json(bytes, json)) CHECK(json.size() <= 16 * size + 200);
   return 0;
 }

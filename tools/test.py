@@ -175,6 +175,8 @@ def main():
     parser.add_argument("-k", metavar="WORDS", default="", help="only tests of that name")
     options = parser.parse_args()
     small = options.fast or bool(options.k)
+    if options.fast:
+        os.environ["MINATO_WITHOUT_MYSQL"] = "1"
 
     tally = Tally()
     if options.lint:

@@ -57,6 +57,7 @@ void read_column_meta(ByteReader& meta, TableMapColumn& column) {
     case type_blob:
     case type_geometry:
     case type_json:
+    case type_vector:
     case type_blob_compressed:
     case type_timestamp2:
     case type_datetime2:
@@ -174,17 +175,6 @@ Result<std::vector<GtidListEntry>> parse_gtid_list(Bytes body) {
     entry.sequence = in.u64();
   }
   return list;
-}
-
-Result<MysqlGtidEvent> parse_mysql_gtid(Bytes body) {
-  ByteReader in(body);
-  in.u8();
-  MysqlGtidEvent gtid;
-  const Bytes sid = in.take(16);
-  gtid.number = in.u64();
-  if (!in.ok()) return malformed("GTID");
-  std::copy(sid.begin(), sid.end(), gtid.sid.begin());
-  return gtid;
 }
 
 Result<XaPrepare> parse_xa_prepare(Bytes body) {

@@ -4,7 +4,6 @@
 // "Binlog Event"; checked against live servers.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,7 +36,9 @@ enum class BinlogEvent : std::uint8_t {
   xa_prepare = 38,
   partial_update_rows = 39,  // MySQL, binlog_row_value_options=PARTIAL_JSON
   transaction_payload = 40,  // MySQL, binlog_transaction_compression
-  gtid = 162,                // MariaDB from here on
+  heartbeat_v2 = 41,
+  mysql_gtid_tagged = 42,
+  gtid = 162,  // MariaDB from here on
   gtid_list = 163,
   start_encryption = 164,
   query_compressed = 165,
@@ -102,13 +103,6 @@ struct GtidListEntry {
   std::uint64_t sequence = 0;
 };
 Result<std::vector<GtidListEntry>> parse_gtid_list(Bytes body);
-
-/// MySQL's GTID (33) and anonymous GTID (34).
-struct MysqlGtidEvent {
-  std::array<std::uint8_t, 16> sid{};
-  std::uint64_t number = 0;
-};
-Result<MysqlGtidEvent> parse_mysql_gtid(Bytes body);
 
 /// The identity of a prepared XA transaction, as XA COMMIT writes it: X'…',X'…',1.
 struct XaPrepare {

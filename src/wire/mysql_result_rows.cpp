@@ -29,8 +29,8 @@ unsigned number_size(std::uint8_t type) {
 
 bool is_bytes(std::uint8_t type) {
   // 249…251 are the other BLOBs, which no event of the log names.
-  return type == type_varchar || type == type_json || type == type_enum || type == type_set ||
-         type >= 249;
+  return type == type_varchar || type == type_vector || type == type_json || type == type_enum ||
+         type == type_set || type >= 249;
 }
 
 Read number_read(unsigned size) {

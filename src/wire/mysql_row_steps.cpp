@@ -85,7 +85,10 @@ std::optional<Step> counted(const MysqlType& type, const TableMapColumn& column,
 std::optional<Step> blob(const MysqlType& type, const TableMapColumn& column,
                          const Charset* charset) {
   const bool packed = column.type == type_blob_compressed;
-  if (column.type != type_blob && column.type != type_geometry && !packed) return std::nullopt;
+  const bool json = column.type == type_json && type.kind == Kind::json;
+  const bool plain = column.type == type_blob || column.type == type_geometry ||
+                     (column.type == type_vector && type.kind == Kind::blob);
+  if (!plain && !packed && !json) return std::nullopt;
   if (column.meta < 1 || column.meta > 4) return std::nullopt;
   // TINYTEXT, TEXT, MEDIUMTEXT and LONGTEXT have lengths of 1 to 4 bytes.
   const std::uint64_t length_max = (std::uint64_t{1} << 8 * column.meta) - 1;
@@ -94,6 +97,7 @@ std::optional<Step> blob(const MysqlType& type, const TableMapColumn& column,
   step.size = static_cast<std::uint8_t>(column.meta);
   step.charset = charset;
   step.read = packed               ? Read::packed
+              : json               ? Read::json
               : charset == nullptr ? Read::bytes
               : charset->is_utf8() ? Read::text
                                    : Read::text_converted;

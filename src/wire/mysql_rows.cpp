@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "wire/mysql_json.h"
 #include "wire/mysql_row_steps.h"
 #include "wire/mysql_values.h"
 
@@ -276,6 +277,13 @@ Status append_counted(Bytes value, const Step& step, ColumnData& column, StringA
       return {};
     case Read::bytes: column.append_string(as_text(value), arena); return {};
     case Read::packed: return append_packed(value, step, column, arena, counts);
+    case Read::json: {
+      thread_local std::string text;
+      text.clear();
+      if (!append_mysql_json(value, text)) return malformed();
+      append_text(text, column, arena, counts);
+      return {};
+    }
     case Read::padded: {
       // The log leaves out the zero bytes at the end of BINARY(n).
       if (value.size() > step.length) return malformed();

@@ -58,6 +58,7 @@ class RowDecoder {
     text_converted,
     bytes,
     packed,
+    json,
     padded,
     enumeration,
     set,

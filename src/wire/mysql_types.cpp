@@ -81,6 +81,7 @@ constexpr auto names = std::to_array<Named>({
     {"mediumblob", Kind::blob, 16777215},
     {"longblob", Kind::blob, 4294967295},
     {"long varbinary", Kind::blob, 16777215},
+    {"vector", Kind::blob, 0},  // MySQL 9: its floats, little-endian
     {"point", Kind::geometry, 0},
     {"linestring", Kind::geometry, 0},
     {"polygon", Kind::geometry, 0},

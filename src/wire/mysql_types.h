@@ -20,9 +20,9 @@ inline constexpr std::uint8_t type_tiny = 1, type_short = 2, type_long = 3, type
                               type_year = 13, type_newdate = 14, type_varchar = 15, type_bit = 16,
                               type_timestamp2 = 17, type_datetime2 = 18, type_time2 = 19,
                               type_blob_compressed = 140, type_varchar_compressed = 141,
-                              type_json = 245, type_newdecimal = 246, type_enum = 247,
-                              type_set = 248, type_blob = 252, type_var_string = 253,
-                              type_string = 254, type_geometry = 255;
+                              type_vector = 242, type_json = 245, type_newdecimal = 246,
+                              type_enum = 247, type_set = 248, type_blob = 252,
+                              type_var_string = 253, type_string = 254, type_geometry = 255;
 
 enum class MysqlKind : std::uint8_t {
   tinyint,

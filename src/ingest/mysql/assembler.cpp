@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
+#include "wire/mysql_payload.h"
 
 namespace minato::ingest::mysql {
 namespace {
@@ -72,6 +73,7 @@ Status Assembler::event(wire::Bytes bytes) {
     return {};
   }
   const bool made_up = type == BinlogEvent::rotate || type == BinlogEvent::heartbeat ||
+                       type == BinlogEvent::heartbeat_v2 ||
                        (wire::load<std::uint16_t>(bytes.data() + 17) & 0x20) != 0;
   if (!format_known_ && !made_up)
     return fail(Code::invalid, "The source's log does not begin with its format.");
@@ -85,14 +87,17 @@ Status Assembler::dispatch(const wire::Event& event) {
   switch (event.header.type) {
     case BinlogEvent::rotate: return on_rotate(event);
     case BinlogEvent::gtid: return on_gtid(event);
+    case BinlogEvent::mysql_gtid:
+    case BinlogEvent::mysql_gtid_tagged: return on_mysql_gtid(event);
+    case BinlogEvent::transaction_payload: return on_payload(event);
     case BinlogEvent::query:
     case BinlogEvent::query_compressed: return on_query(event);
     case BinlogEvent::xid: return end_group(event.header);
     case BinlogEvent::table_map: return on_table_map(event);
     case BinlogEvent::xa_prepare: return on_xa_prepare(event);
     case BinlogEvent::incident:
-    case BinlogEvent::partial_update_rows:
-    case BinlogEvent::transaction_payload: return refuse(event);
+    case BinlogEvent::mysql_anonymous_gtid: return refuse(event);
+    case BinlogEvent::partial_update_rows: return next_step() ? on_partial_rows(event) : Status{};
     default: break;
   }
   if (!wire::is_rows_event(event.header.type)) return {};
@@ -105,9 +110,9 @@ Status Assembler::refuse(const wire::Event& event) {
     case BinlogEvent::incident:
       return fail(Code::source_gap, "The source's binary log says that events were lost there.");
     default:
-      return fail(Code::unsupported,
-                  "The source writes partial JSON updates or compressed transactions. Set "
-                  "binlog_row_value_options='' and binlog_transaction_compression=OFF.");
+      return fail(Code::source_gap,
+                  "The source wrote a transaction without a GTID. Keep gtid_mode=ON there; then "
+                  "let Minato read the tables anew.");
   }
 }
 
@@ -123,22 +128,51 @@ Status Assembler::on_rotate(const wire::Event& event) {
 
 Status Assembler::on_gtid(const wire::Event& event) {
   TRY_ASSIGN(const wire::GtidEvent gtid, wire::parse_gtid(event.body));
-  const Gtid fresh{event.header.server_id, gtid.sequence};
-  if (in_group_ && gtid_ && (gtid_ != fresh || domain_ != gtid.domain)) {
+  TRY(begin_group(MariadbGtid{gtid.domain, event.header.server_id, gtid.sequence}));
+  standalone_ = gtid.standalone;
+  xa_ = gtid.prepared_xa;
+  return {};
+}
+
+Status Assembler::on_mysql_gtid(const wire::Event& event) {
+  const bool tagged = event.header.type == BinlogEvent::mysql_gtid_tagged;
+  TRY_ASSIGN(const wire::MysqlGtid gtid, tagged ? wire::parse_mysql_tagged_gtid(event.body)
+                                                : wire::parse_mysql_gtid(event.body));
+  TRY(begin_group(gtid));
+  standalone_ = true;  // unless BEGIN or XA START follows
+  xa_ = false;
+  return {};
+}
+
+Status Assembler::begin_group(const Gtid& gtid) {
+  if (in_group_ && gtid_ && gtid_ != gtid) {
     // The source crashed while it wrote the group, or lost it: it was never committed.
     log::warn("source_transaction_cut_off",
-              {{"source", options_.name}, {"sequence", gtid_->sequence}});
+              {{"source", options_.name}, {"sequence", number(*gtid_)}});
     TRY(lose_group());
     in_group_ = false;
   }
   if (!in_group_) skip_ = 0;
   in_group_ = true;
-  standalone_ = gtid.standalone;
-  domain_ = gtid.domain;
-  gtid_ = fresh;
+  gtid_ = gtid;
   steps_ = 0;
-  xa_ = gtid.prepared_xa;
   return {};
+}
+
+/// A whole transaction, compressed: its events are as if they had come one by one.
+Status Assembler::on_payload(const wire::Event& event) {
+  TRY_ASSIGN(auto reader, wire::PayloadReader::open(event.body));
+  wire::LogFormat format = format_;
+  format.checksum = false;  // the payload has one for all of them
+  while (true) {
+    TRY_ASSIGN(const auto bytes, reader.next());
+    if (!bytes) return {};
+    TRY_ASSIGN(wire::Event inner, wire::parse_event(*bytes, format, false));
+    if (inner.header.type == BinlogEvent::transaction_payload)
+      return fail(Code::invalid, "The source sent a transaction inside a transaction.");
+    inner.header.next_position = event.header.next_position;
+    TRY(dispatch(inner));
+  }
 }
 
 bool Assembler::next_step() { return ++steps_ > skip_; }
@@ -150,9 +184,14 @@ Status Assembler::on_query(const wire::Event& event) {
   const std::string word = first_word(query.text);
   if (word == "BEGIN") {
     in_group_ = true;  // also in logs without GTIDs
+    standalone_ = false;
     return {};
   }
   if (word == "XA") {
+    if (query.text.starts_with("XA START")) {  // MySQL says so here, MariaDB in the GTID
+      xa_ = true;
+      standalone_ = false;
+    }
     TRY(on_xa_statement(query.text));
     return xa_ ? Status{} : end_group(event.header);
   }
@@ -335,6 +374,17 @@ Status Assembler::on_rows(const wire::Event& event) {
   return push(false);
 }
 
+/// One session's binlog_row_value_options: the new JSON values are not there in whole.
+Status Assembler::on_partial_rows(const wire::Event& event) {
+  TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
+  const auto found = tables_.find(id);
+  if (found == tables_.end() || !found->second.captured) return {};
+  TRY(check_settings_());
+  log::warn("source_partial_rows",
+            {{"source", options_.name}, {"table", display(found->second.schema->name)}});
+  return lose(TableName(found->second.schema->name));
+}
+
 Status Assembler::push(bool at_boundary) {
   queue_.open().at_boundary = at_boundary;
   held_ = 0;
@@ -343,7 +393,7 @@ Status Assembler::push(bool at_boundary) {
 }
 
 Status Assembler::end_group(const wire::EventHeader& header) {
-  if (gtid_) position_.gtids[domain_] = *gtid_;
+  if (gtid_) TRY(position_.gtids.add(*gtid_));
   position_.file = file_;
   if (header.next_position != 0) position_.offset = header.next_position;
   in_group_ = false;

@@ -1,4 +1,4 @@
-// Binary log events of a MariaDB source → pieces of whole transactions in columns. No sockets:
+// Binary log events of a source → pieces of whole transactions in columns. No sockets:
 // events come in by event(), pieces go to a PieceQueue.
 #pragma once
 
@@ -50,6 +50,10 @@ class Assembler {
   Status dispatch(const wire::Event& event);
   Status on_rotate(const wire::Event& event);
   Status on_gtid(const wire::Event& event);
+  Status on_mysql_gtid(const wire::Event& event);
+  /// A group begins, or comes again after the connection broke.
+  Status begin_group(const Gtid& gtid);
+  Status on_payload(const wire::Event& event);
   Status on_query(const wire::Event& event);
   Status on_table_map(const wire::Event& event);
   Status on_rows(const wire::Event& event);
@@ -57,6 +61,7 @@ class Assembler {
   Status on_schema_statement(const wire::QueryEvent& query, const wire::Event& event);
   Status on_data_statement(const wire::QueryEvent& query);
   Status refuse(const wire::Event& event);
+  Status on_partial_rows(const wire::Event& event);
   Status on_xa_prepare(const wire::Event& event);
   Status on_xa_statement(std::string_view text);
   Status end_group(const wire::EventHeader& header);
@@ -85,8 +90,7 @@ class Assembler {
   std::vector<std::uint8_t> storage_;
 
   bool in_group_ = false;
-  bool standalone_ = false;
-  std::uint32_t domain_ = 0;
+  bool standalone_ = false;  // the group is one statement, without a COMMIT
   std::optional<Gtid> gtid_;
   std::uint64_t steps_ = 0;      // row events and statements of the group that were taken in
   std::uint64_t skip_ = 0;       // steps to pass over after a reconnection

@@ -9,6 +9,25 @@
 namespace minato::ingest::mysql {
 namespace {
 
+/// COLUMN_TYPE escapes what stands in the members of ENUM and SET as a literal would (but for
+/// quotes, which are doubled).
+std::string unescaped(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      out += text[i];
+      continue;
+    }
+    switch (text[++i]) {
+      case '0': out += '\0'; break;
+      case 'n': out += '\n'; break;
+      case 'r': out += '\r'; break;
+      default: out += text[i];
+    }
+  }
+  return out;
+}
+
 /// Shapes of all base tables for which `where` (over schema and table name) holds and `wanted`
 /// agrees.
 template <class Wanted>
@@ -41,7 +60,7 @@ Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::stri
   for (const Row& row : columns) {
     const auto entry = found.find({row[0].value_or(""), row[1].value_or("")});
     if (entry == found.end()) continue;
-    auto type = wire::parse_source_type(row[3].value_or(""));
+    auto type = wire::parse_source_type(unescaped(row[3].value_or("")));
     if (!type) {
       Error error = std::move(type).error();
       error.message = display(entry->first) + "." + row[2].value_or("") + ": " + error.message;

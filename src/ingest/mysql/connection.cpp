@@ -6,12 +6,14 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "ingest/mysql/flavour.h"
 
 namespace minato::ingest::mysql {
 namespace {
 
 constexpr unsigned long packet_bytes_max = 1UL << 30;
 constexpr unsigned connect_seconds = 10;
+constexpr unsigned secure_transport_required = 3159;
 constexpr unsigned source_log_fatal = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
 
 /// Number 1236 is for all that ends a binary log dump; these say that it will never go on from
@@ -19,7 +21,7 @@ constexpr unsigned source_log_fatal = 1236;  // ER_MASTER_FATAL_ERROR_READING_BI
 bool log_is_gone(std::string_view text) {
   for (const std::string_view sign :
        {"purged", "Could not find first log file", "not in the master's binlog",
-        "position > file size", "more GTIDs than the master"}) {
+        "position > file size", "more GTIDs than the ", "anonymous transaction"}) {
     if (text.find(sign) != std::string_view::npos) return true;
   }
   return false;
@@ -44,8 +46,8 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
     case ER_SPECIFIC_ACCESS_DENIED_ERROR:
       return fail(Code::forbidden,
                   "The source's account " + where + " lacks a privilege: " + text +
-                      ". Needed: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT "
-                      "ON *.* TO the account.",
+                      ". Needed: GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT (and at "
+                      "MySQL LOCK TABLES) ON *.* TO the account.",
                   detail);
     case source_log_fatal:
       if (!log_is_gone(text)) {
@@ -53,6 +55,20 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
       }
       return fail(Code::source_gap,
                   "The source no longer has its binary log from where Minato stopped: " + text,
+                  detail);
+    case ER_LOCK_WAIT_TIMEOUT:
+      return fail(Code::deadline, "A lock at the source was not to be had in time.", detail);
+    case secure_transport_required:
+      return fail(Code::unsupported,
+                  "The source takes only connections with TLS (require_secure_transport=ON), which "
+                  "Minato does not speak to sources yet. SET PERSIST require_secure_transport=OFF, "
+                  "and keep the network between them private.",
+                  detail);
+    case CR_AUTH_PLUGIN_CANNOT_LOAD:
+      return fail(Code::unsupported,
+                  "This machine cannot log in as the account " + where + " wants it: " + text +
+                      ". Install the package libmariadb3, or let the account use "
+                      "caching_sha2_password.",
                   detail);
     case ER_TABLE_DEF_CHANGED:
       return fail(Code::conflict, "A table changed its shape while it was read.", detail);
@@ -114,17 +130,13 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
                          nullptr, 0) == nullptr) {
     return connection.error("connect");
   }
-  if (!connection.is_mariadb()) {
-    return fail(Code::unsupported,
-                "The source is MySQL " + connection.server_version() +
-                    ". Minato captures from MariaDB so far; MySQL's GTIDs and snapshots work "
-                    "otherwise and are not there yet.");
-  }
+  const Flavour& flavour = Flavour::of(connection);
+  TRY(flavour.check_version(connection));
   TRY(connection.run("SET NAMES utf8mb4"));
   TRY(
       connection.run("SET SESSION sql_mode='', time_zone='+00:00', net_write_timeout=3600, "
                      "net_read_timeout=3600, wait_timeout=86400"));
-  TRY(connection.run("SET SESSION max_statement_time=0"));
+  TRY(flavour.lift_limits(connection));
   return connection;
 }
 
@@ -201,6 +213,7 @@ bool Connection::is_mariadb() const {
   return server_version().find("MariaDB") != std::string::npos;
 }
 std::string Connection::server_version() const { return mysql_get_server_info(mysql_.get()); }
+unsigned long Connection::version_number() const { return mysql_get_server_version(mysql_.get()); }
 
 std::string literal(std::string_view text) {
   std::string out = "'";

@@ -40,6 +40,7 @@ class Connection {
 
   bool is_mariadb() const;
   std::string server_version() const;
+  unsigned long version_number() const;  // 80036 is 8.0.36
   /// For shutdown() from another thread, which ends any wait with Error{unavailable}.
   int socket() const { return static_cast<int>(mysql_get_socket(mysql_.get())); }
 

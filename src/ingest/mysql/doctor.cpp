@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "ingest/mysql/catalog.h"
-#include "ingest/mysql/connection.h"
+#include "ingest/mysql/flavour.h"
 #include "wire/mysql_charset.h"
 #include "wire/mysql_types.h"
 
@@ -23,7 +23,7 @@ class Doctor {
 
   std::vector<SourceCheck> run() {
     add("connection", true, connection_.server_version(), "");
-    check_log();
+    check_settings();
     check_retention();
     check_privileges();
     check_clock();
@@ -44,19 +44,17 @@ class Doctor {
   }
   std::string global(const std::string& name) { return ask(name, "SELECT @@global." + name); }
 
-  void check_log() {
-    const std::string log = global("log_bin");
-    add("log_bin", log == "1", log == "1" ? "ON" : "OFF",
-        "Add log_bin (and server_id) under [mysqld] in the source's configuration and restart it.");
-    for (const auto& [name, wanted] :
-         {std::pair("binlog_format", "ROW"), std::pair("binlog_row_image", "FULL")}) {
-      const std::string found = global(name);
-      add(name, found == wanted, found,
-          std::string("SET GLOBAL ") + name + "='" + wanted +
-              "'; the same in the source's configuration; then " + "reconnect the applications.");
+  void check_settings() {
+    const auto settings = read_settings(connection_);
+    if (!settings) {
+      add("settings", false, settings.error().message, "Let the account read SHOW VARIABLES.");
+      return;
     }
-    const std::string metadata = global("binlog_row_metadata");
-    add("binlog_row_metadata", true, metadata, "");
+    for (const SettingFound& found : *settings) {
+      const std::string value = found.value.empty() ? "empty" : found.value;
+      add(found.setting.name, found.right(), value, found.setting.fix);
+    }
+    add("binlog_row_metadata", true, global("binlog_row_metadata"), "");
   }
 
   void check_retention() {
@@ -69,8 +67,16 @@ class Doctor {
         "tables must be read anew.");
   }
 
+  /// With the privileges of the roles that are active by default.
+  std::string grants_statement() {
+    const auto roles = connection_.value("SELECT CURRENT_ROLE()");
+    const bool none = !roles || roles->empty() || *roles == "NONE" || connection_.is_mariadb();
+    return none ? "SHOW GRANTS FOR CURRENT_USER()"
+                : "SHOW GRANTS FOR CURRENT_USER() USING " + *roles;
+  }
+
   void check_privileges() {
-    const auto grants = connection_.rows("SHOW GRANTS FOR CURRENT_USER");
+    const auto grants = connection_.rows(grants_statement());
     std::string text;
     if (grants) {
       for (const Row& row : *grants) {
@@ -80,21 +86,17 @@ class Doctor {
         text += grant.substr(0, grant.find(" IDENTIFIED")) + "; ";
       }
     }
-    const auto has = [&](std::initializer_list<const char*> names) {
-      if (text.find("ALL PRIVILEGES ON *.*") != std::string::npos) return true;
-      for (const char* name : names) {
-        if (text.find(name) != std::string::npos) return true;
-      }
-      return false;
-    };
+    const bool all = text.find("ALL PRIVILEGES ON *.*") != std::string::npos;
     std::string missing;
-    if (!has({"REPLICATION SLAVE", "REPLICATION REPLICA"})) missing += "REPLICATION SLAVE ";
-    if (!has({"REPLICATION CLIENT", "BINLOG MONITOR"})) missing += "REPLICATION CLIENT ";
-    if (!has({"SELECT", "ALL PRIVILEGES"})) missing += "SELECT ";
+    std::string needed;
+    for (const Privilege& privilege : Flavour::of(connection_).privileges()) {
+      needed += (needed.empty() ? "" : ", ") + std::string(privilege.name);
+      const bool there = text.find(privilege.name) != std::string::npos ||
+                         text.find(privilege.other_name) != std::string::npos;
+      if (!all && !there) missing += std::string(privilege.name) + " ";
+    }
     add("privileges", missing.empty(), missing.empty() ? "enough" : "missing: " + missing,
-        "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account of this source; "
-        "then "
-        "run this again.");
+        "GRANT " + needed + " ON *.* TO the account of this source; then run this again.");
   }
 
   void check_clock() {
@@ -134,6 +136,32 @@ class Doctor {
     add("character_sets", unreadable.empty(), unreadable.empty() ? "all known" : unreadable,
         "Convert these columns to utf8mb4, or leave their tables out of `tables`.");
     check_engines();
+    check_cascades();
+  }
+
+  /// Rows that a foreign key changes by itself are changed below the binary log, which has only the
+  /// statement's own. (MySQL 9.6 moved this above the log, unless innodb_native_foreign_keys=ON.)
+  void check_cascades() {
+    const auto native = connection_.rows("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'");
+    if (native && !native->empty() && native->front()[1] == "OFF") return;
+    const auto rows = connection_.rows(
+        "SELECT constraint_schema, table_name, constraint_name FROM "
+        "information_schema.referential_constraints WHERE delete_rule IN ('CASCADE', 'SET NULL') "
+        "OR update_rule IN ('CASCADE', 'SET NULL')");
+    std::string found;
+    if (rows) {
+      for (const Row& row : *rows) {
+        const TableName name{row[0].value_or(""), row[1].value_or("")};
+        if (matches_any(options_.tables, name))
+          found += display(name) + " (" + row[2].value_or("") + ") ";
+      }
+    }
+    add("foreign_keys", found.empty(),
+        found.empty() ? "none changes rows by itself" : "change rows by themselves: " + found,
+        "Rows that ON DELETE or ON UPDATE CASCADE or SET NULL changes are not in the binary log, "
+        "so "
+        "the lake keeps their old contents. Use RESTRICT and let the application (or a trigger) "
+        "change them.");
   }
 
   void check_engines() {

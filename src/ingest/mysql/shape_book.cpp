@@ -19,7 +19,6 @@ namespace {
 constexpr std::uint64_t sql_mode_strict =
     (1U << 21) | (1U << 22);  // STRICT_TRANS_TABLES, STRICT_ALL_TABLES
 
-/// JSON is no type of its own in MariaDB.
 void resolve_json(MysqlType& type) {
   if (type.kind != wire::MysqlKind::json) return;
   type.kind = wire::MysqlKind::text;
@@ -245,8 +244,8 @@ void ShapeBook::rename(const TableName& from, const TableName& to) {
 
 Status ShapeBook::fill_charsets(const TableName& table, const std::string& charset,
                                 std::vector<ColumnDefinition*> columns) {
-  std::erase_if(columns, [](ColumnDefinition* column) {
-    resolve_json(column->type);
+  std::erase_if(columns, [this](ColumnDefinition* column) {
+    if (ask_.json_is_text) resolve_json(column->type);
     return !wire::has_charset(column->type.kind) || !column->type.charset.empty();
   });
   if (columns.empty()) return {};

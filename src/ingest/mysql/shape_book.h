@@ -34,6 +34,8 @@ class ShapeBook {
     std::function<Result<std::string>(const std::string&)> database_charset;
     /// The character set of a collation's number.
     std::function<Result<std::string>(unsigned)> collation_charset;
+    /// MariaDB's JSON is another name of LONGTEXT.
+    bool json_is_text = true;
   };
 
   ShapeBook(std::vector<std::string> patterns, const std::vector<TableSchemaPtr>& shapes, Ask ask);

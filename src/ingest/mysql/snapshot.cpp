@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
-#include "ingest/mysql/connection.h"
+#include "ingest/mysql/flavour.h"
 #include "wire/mysql_rows.h"
 
 namespace minato::ingest::mysql {
@@ -12,31 +12,6 @@ namespace {
 constexpr std::size_t rows_max = 16 * 1024;
 constexpr std::size_t bytes_max = std::size_t{4} << 20;
 constexpr std::chrono::seconds silence_max{300};
-
-/// Opens the transaction; its view of InnoDB tables and the log position belong together (no lock
-/// needed).
-Result<LogPosition> open_view(Connection& connection) {
-  TRY(connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
-  TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
-  LogPosition position;
-  TRY_ASSIGN(const auto status, connection.rows("SHOW STATUS LIKE 'binlog_snapshot_%'"));
-  for (const Row& row : status) {
-    const std::string value = row[1].value_or("");
-    if (row[0] == "Binlog_snapshot_file") position.file = value;
-    if (row[0] == "Binlog_snapshot_position")
-      position.offset = std::strtoull(value.c_str(), nullptr, 10);
-  }
-  if (position.file.empty()) {
-    return fail(Code::invalid,
-                "The source has no binary log. Set log_bin and binlog_format=ROW in its "
-                "configuration and restart it.");
-  }
-  TRY_ASSIGN(const std::string gtids,
-             connection.value("SELECT BINLOG_GTID_POS(" + literal(position.file) + ", " +
-                              std::to_string(position.offset) + ")"));
-  TRY(position.set_gtids(gtids));
-  return position;
-}
 
 /// Takes each table's metadata lock (shared; held to the end of the transaction), then reads the
 /// shapes: from here on no DDL can change them. A DDL that came in between is reported by the first
@@ -95,7 +70,8 @@ Result<LogPosition> read_snapshot(
     const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
     const SnapshotSink& sink, std::stop_token stop) {
   TRY_ASSIGN(auto connection, Connection::open(options, silence_max));
-  TRY_ASSIGN(const LogPosition position, open_view(connection));
+  TRY_ASSIGN(const LogPosition position,
+             Flavour::of(connection).open_view(options, connection, tables));
   TRY_ASSIGN(const auto shapes, hold_shapes(connection, tables));
   TRY(opened(shapes));
   for (const TableSchemaPtr& shape : shapes) {

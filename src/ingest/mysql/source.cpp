@@ -1,7 +1,8 @@
-// The MariaDB source behind ingest/source.h.
+// The MariaDB or MySQL source behind ingest/source.h.
 #include <charconv>
 
 #include "ingest/mysql/catalog.h"
+#include "ingest/mysql/flavour.h"
 #include "ingest/mysql/snapshot.h"
 #include "ingest/mysql/stream.h"
 #include "ingest/source.h"
@@ -54,18 +55,7 @@ class MysqlSource : public Source {
 
   Result<Position> current_position() override {
     TRY_ASSIGN(auto connection, mysql::Connection::open(options_, statement_max));
-    mysql::LogPosition position;
-    TRY_ASSIGN(const auto status, connection.rows("SHOW MASTER STATUS"));
-    if (status.empty()) {
-      return fail(Code::invalid,
-                  "The source has no binary log. Set log_bin and binlog_format=ROW in its "
-                  "configuration and restart it.");
-    }
-    position.file = status[0][0].value_or("");
-    const std::string offset = status[0][1].value_or("0");
-    std::from_chars(offset.data(), offset.data() + offset.size(), position.offset);
-    TRY_ASSIGN(const std::string gtids, connection.value("SELECT @@global.gtid_binlog_pos"));
-    TRY(position.set_gtids(gtids));
+    TRY_ASSIGN(const auto position, mysql::Flavour::of(connection).current(connection));
     return position.position();
   }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
+#include "ingest/mysql/flavour.h"
 
 namespace minato::ingest::mysql {
 namespace {
@@ -24,41 +25,7 @@ std::uint32_t own_server_id() {
   return id;
 }
 
-std::string dump_command(std::uint64_t offset, const std::string& file, std::uint32_t server_id) {
-  std::string payload;
-  const auto put = [&](std::uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) payload += static_cast<char>(value >> (8 * i));
-  };
-  put(offset, 4);
-  put(0, 2);  // flags: block at the end of the log
-  put(server_id, 4);
-  return payload + file;
-}
-
-Status check_settings(Connection& connection) {
-  TRY_ASSIGN(const auto found, connection.rows("SELECT @@global.log_bin, @@global.binlog_format, "
-                                               "@@global.binlog_row_image"));
-  const Row& row = found.at(0);
-  if (row[0] != "1") {
-    return fail(Code::invalid,
-                "The source has no binary log. Set log_bin and binlog_format=ROW in its "
-                "configuration and restart it.");
-  }
-  if (row[1] != "ROW") {
-    return fail(Code::invalid, "The source's binlog_format is " + row[1].value_or("") +
-                                   ". Set it to ROW (SET GLOBAL binlog_format='ROW', and in its "
-                                   "configuration), and reconnect the applications.");
-  }
-  if (row[2] != "FULL") {
-    return fail(Code::invalid,
-                "The source's binlog_row_image is " + row[2].value_or("") +
-                    ". Set it to FULL (SET GLOBAL binlog_row_image='FULL', and in its "
-                    "configuration), and reconnect the applications.");
-  }
-  return {};
-}
-
-ShapeBook::Ask questions(const SourceOptions& options) {
+ShapeBook::Ask questions(const SourceOptions& options, bool json_is_text) {
   ShapeBook::Ask ask;
   ask.shape = [options](const TableName& table) -> Result<TableSchemaPtr> {
     TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
@@ -73,26 +40,10 @@ ShapeBook::Ask questions(const SourceOptions& options) {
   };
   ask.collation_charset = [options](unsigned collation) -> Result<std::string> {
     TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return connection.value(
-        "SELECT character_set_name FROM information_schema.collation_character_set_applicability "
-        "WHERE id=" +
-        std::to_string(collation));
+    return Flavour::of(connection).collation_charset(connection, collation);
   };
+  ask.json_is_text = json_is_text;
   return ask;
-}
-
-/// A source whose log was reset, or that was restored, has less than was read from it. Asked for
-/// more, the server would say nothing and skip its new transactions up to that number.
-Status check_reaches(Connection& connection, const LogPosition& from) {
-  TRY_ASSIGN(const std::string gtids, connection.value("SELECT @@global.gtid_binlog_pos"));
-  LogPosition there;
-  TRY(there.set_gtids(gtids));
-  if (there.covers(from)) return {};
-  return fail(Code::source_gap,
-              "The source no longer has its binary log from where Minato stopped: it stands at "
-              "GTID " +
-                  gtids + ", before " + from.gtid_text() +
-                  ". Was it reset, restored from a backup, or replaced?");
 }
 
 }  // namespace
@@ -100,12 +51,14 @@ Status check_reaches(Connection& connection, const LogPosition& from) {
 Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
                      std::optional<Assembler::Join> cut) {
   TRY_ASSIGN(LogPosition position, LogPosition::parse(from.text));
+  bool json_is_text = false;
   {
     TRY_ASSIGN(auto connection, Connection::open(options_, statement_max));
     TRY(check_settings(connection));
+    json_is_text = Flavour::of(connection).json_is_text();
   }
   queue_ = std::make_unique<PieceQueue>();
-  ShapeBook book(options_.tables, shapes, questions(options_));
+  ShapeBook book(options_.tables, shapes, questions(options_, json_is_text));
   const auto check = [options = options_]() -> Status {
     TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
     return check_settings(connection);
@@ -180,22 +133,7 @@ void Stream::run(const std::stop_token& stop, Assembler& assembler) {
 
 Result<Connection> Stream::connect(const LogPosition& from) {
   TRY_ASSIGN(auto connection, Connection::open(options_, silence_max));
-  const bool by_gtid = !from.gtids.empty();
-  if (by_gtid) TRY(check_reaches(connection, from));
-  TRY(connection.run(
-      "SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum, "
-      "@master_heartbeat_period=" +
-      std::to_string(std::chrono::nanoseconds(heartbeat).count())));
-  if (by_gtid) {
-    TRY(connection.run("SET @slave_connect_state=" + literal(from.gtid_text()) +
-                       ", @slave_gtid_strict_mode=0, @slave_gtid_ignore_duplicates=0"));
-  }
-  // By GTID the server finds the place itself. Without, the first file and its start if nothing is
-  // known.
-  const std::string payload =
-      by_gtid ? dump_command(4, "", own_server_id())
-              : dump_command(std::max<std::uint64_t>(from.offset, 4), from.file, own_server_id());
-  TRY(connection.command(COM_BINLOG_DUMP, payload));
+  TRY(Flavour::of(connection).begin_stream(connection, from, own_server_id(), heartbeat));
   return connection;
 }
 

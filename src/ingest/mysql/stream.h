@@ -1,4 +1,4 @@
-// The connection that follows a MariaDB source's binary log: dump, heartbeats, reconnection with
+// The connection that follows a source's binary log: dump, heartbeats, reconnection with
 // back-off.
 #pragma once
 

@@ -23,10 +23,7 @@ class MysqlLive : public testing::Test {
   void SetUp() override {
     if (!PrivateMariaDb::installed()) GTEST_SKIP() << "no MariaDB is installed";
   }
-  static PrivateMariaDb& server() {
-    static PrivateMariaDb shared;
-    return shared;
-  }
+  static PrivateMariaDb& server() { return PrivateMariaDb::shared(); }
   static void fresh_database() {
     server().run({"DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop"});
   }
@@ -176,7 +173,7 @@ std::string random_row(int id, std::mt19937_64& random) {
       stamp(4),
       stamp(6),
       pick({"1901", "2155", "2026", "0"}),
-      pick({"'small'", "'特大'", "'it''s'", "0"}),
+      pick({"'small'", "'特大'", "'it''s'", "'b\\\\s'", "0"}),
       pick({"''", "'a'", "'a,ペン'", "'a,b,c,ペン'"}),
       pick({"'{\"キー\": [1, 2.50, null]}'", "'[]'", "'1'"}),
       pick({"0", "1"}),

@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-#include "ingest/tests/private_mariadb.h"
+#include "ingest/tests/private_server.h"
 
 namespace minato::ingest::mysql {
 
@@ -129,7 +129,7 @@ inline constexpr const char* all_types = R"(
   tm1 TIME(1), tm3 TIME(3), tm6 TIME(6), dtm DATETIME, dtm2 DATETIME(2), dtm3 DATETIME(3),
   dtm6 DATETIME(6),
   ts TIMESTAMP NULL, ts4 TIMESTAMP(4) NULL, ts6 TIMESTAMP(6) NULL, y YEAR,
-  e ENUM('small','big','特大','it''s'),
+  e ENUM('small','big','特大','it''s','b\\s'),
   st SET('a','b','c','ペン'), j JSON, b1 BIT(1), b20 BIT(20), b64 BIT(64), g POINT, u UUID,
   i6 INET6, i4 INET4,
   l1 VARCHAR(30) CHARACTER SET latin1, sj VARCHAR(30) CHARACTER SET sjis,

@@ -1,6 +1,6 @@
 // Goal: schema changes of a source are followed by its log alone, or the table is reported lost:
-// never a wrong row. Method: statements on a private MariaDB, all made before the stream starts, so
-// that the source's present shapes do not help.
+// never a wrong row. Method: statements on a private MariaDB and on a private MySQL, all made
+// before the stream starts, so that the source's present shapes do not help.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,26 +10,22 @@
 namespace minato::ingest::mysql {
 namespace {
 
-class MysqlShapes : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!PrivateMariaDb::installed()) GTEST_SKIP() << "no MariaDB is installed";
-  }
-  static PrivateMariaDb& server() {
-    static PrivateMariaDb shared;
-    return shared;
-  }
-  static void fresh_database() {
-    server().run({"DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop"});
-  }
-};
-
 struct DdlCase {
   const char* name;
   std::vector<std::string> statements;
   bool followed;  // without reading the table anew
 };
-class MysqlDdl : public MysqlShapes, public testing::WithParamInterface<DdlCase> {};
+template <class Server>
+class Ddl : public testing::TestWithParam<DdlCase> {
+ protected:
+  void SetUp() override {
+    if (!Server::installed()) GTEST_SKIP() << "no such server is there";
+    server().run({"DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop"});
+  }
+  static Server& server() { return Server::shared(); }
+};
+using MysqlDdl = Ddl<PrivateMariaDb>;
+using Mysql8Ddl = Ddl<PrivateMysql>;
 
 /// The lake's part for schema changes, on a mirror: enough to see that rows and shapes agree.
 void take_ddl(Mirror& mirror, const StreamBatch& piece,
@@ -67,17 +63,17 @@ void take_ddl(Mirror& mirror, const StreamBatch& piece,
   }
 }
 
-TEST_P(MysqlDdl, rows_and_shape_are_followed) {
-  fresh_database();
-  server().run({"CREATE TABLE shop.t (id INT PRIMARY KEY, a INT, b VARCHAR(20))",
-                "INSERT INTO shop.t SELECT seq, seq, CONCAT('b', seq) FROM seq_1_to_20"});
-  const auto source = make_mysql_source(server().options());
+void expect_followed(PrivateServer& server, const DdlCase& one) {
+  server.run({"CREATE TABLE shop.t (id INT PRIMARY KEY, a INT, b VARCHAR(20))",
+              "INSERT INTO shop.t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+              "WHERE i < 20) SELECT i, i, CONCAT('b', i) FROM n"});
+  const auto source = make_mysql_source(server.options());
   Mirror mirror;
   mirror.snapshot(*source);
   std::map<TableName, TableSchemaPtr> shapes;
   for (const auto& shape : mirror.shapes) shapes[shape->name] = shape;
-  server().run({"UPDATE shop.t SET b = 'before' WHERE id = 7"});
-  server().run(GetParam().statements);
+  server.run({"UPDATE shop.t SET b = 'before' WHERE id = 7"});
+  server.run(one.statements);
   const auto wanted = source->current_position();
   ASSERT_TRUE(source->start(mirror.position, mirror.shapes));
   std::set<TableName> lost;
@@ -89,7 +85,7 @@ TEST_P(MysqlDdl, rows_and_shape_are_followed) {
     take_ddl(mirror, **piece, shapes);
     mirror.take(**piece);
   }
-  EXPECT_EQ(lost.empty(), GetParam().followed) << testing::PrintToString(mirror.notes);
+  EXPECT_EQ(lost.empty(), one.followed) << testing::PrintToString(mirror.notes);
   Mirror again;
   again.snapshot(*source);
   for (const auto& shape : again.shapes) {
@@ -111,7 +107,7 @@ TEST_P(MysqlDdl, rows_and_shape_are_followed) {
   }
 }
 
-const std::vector<DdlCase> ddl_cases = {
+const std::vector<DdlCase> common_cases = {
     {"add_last",
      {"ALTER TABLE shop.t ADD COLUMN c DATE",
       "INSERT INTO shop.t VALUES (90, 1, 'x', '2026-01-01')"},
@@ -156,15 +152,6 @@ const std::vector<DdlCase> ddl_cases = {
       "RENAME TABLE shop.t TO shop.x, shop.u TO shop.t, shop.x TO shop.u",
       "INSERT INTO shop.u VALUES (3, 3, 'swapped')"},
      true},
-    {"create_as_select",
-     {"CREATE TABLE shop.c AS SELECT * FROM shop.t WHERE id < 5",
-      "CREATE OR REPLACE TABLE shop.c (only_this INT, words VARCHAR(9)) CHARSET=latin1",
-      "INSERT INTO shop.c VALUES (4, 'é')"},
-     true},
-    {"create_of_every_type",
-     {std::string("CREATE TABLE shop.every (") + all_types + ")",
-      "INSERT INTO shop.every (id, l1, vcc) VALUES (1, 'é', 'x')"},
-     true},
     {"drop_and_create",
      {"DROP TABLE shop.t", "CREATE TABLE shop.t (k VARCHAR(9) PRIMARY KEY, v INT)",
       "INSERT INTO shop.t VALUES ('x', 2)"},
@@ -172,14 +159,6 @@ const std::vector<DdlCase> ddl_cases = {
     {"drop_database",
      {"DROP DATABASE shop", "CREATE DATABASE shop", "CREATE TABLE shop.n (n INT)",
       "INSERT INTO shop.n VALUES (1)"},
-     true},
-    {"odd_statements",
-     {"CREATE VIEW shop.v AS SELECT * FROM shop.t", "DROP VIEW shop.v", "CREATE SEQUENCE shop.s",
-      "SELECT NEXTVAL(shop.s)", "DROP SEQUENCE shop.s", "CREATE TEMPORARY TABLE shop.tmp (i INT)",
-      "INSERT INTO shop.tmp VALUES (1)", "DROP TEMPORARY TABLE shop.tmp",
-      "/* a comment */ ALTER TABLE /*! shop.t */ ADD COLUMN `select` INT # so",
-      "SET STATEMENT max_statement_time=9 FOR ALTER TABLE shop.t ADD COLUMN g INT",
-      "INSERT INTO shop.t VALUES (99, 1, 'x', 5, 6)"},
      true},
     {"enters_the_pattern",
      {"CREATE DATABASE IF NOT EXISTS outside", "CREATE TABLE outside.w (i INT)",
@@ -202,8 +181,70 @@ const std::vector<DdlCase> ddl_cases = {
       "UPDATE shop.t SET w = 'ん' WHERE id < 5"},
      true},
 };
-INSTANTIATE_TEST_SUITE_P(all, MysqlDdl, testing::ValuesIn(ddl_cases),
-                         [](const auto& one) { return std::string(one.param.name); });
+const std::vector<DdlCase> mariadb_cases = {
+    {"create_as_select",
+     {"CREATE TABLE shop.c AS SELECT * FROM shop.t WHERE id < 5",
+      "CREATE OR REPLACE TABLE shop.c (only_this INT, words VARCHAR(9)) CHARSET=latin1",
+      "INSERT INTO shop.c VALUES (4, 'é')"},
+     true},
+    {"create_of_every_type",
+     {std::string("CREATE TABLE shop.every (") + all_types + ")",
+      "INSERT INTO shop.every (id, l1, vcc) VALUES (1, 'é', 'x')"},
+     true},
+    {"odd_statements",
+     {"CREATE VIEW shop.v AS SELECT * FROM shop.t", "DROP VIEW shop.v", "CREATE SEQUENCE shop.s",
+      "SELECT NEXTVAL(shop.s)", "DROP SEQUENCE shop.s", "CREATE TEMPORARY TABLE shop.tmp (i INT)",
+      "INSERT INTO shop.tmp VALUES (1)", "DROP TEMPORARY TABLE shop.tmp",
+      "/* a comment */ ALTER TABLE /*! shop.t */ ADD COLUMN `select` INT # so",
+      "SET STATEMENT max_statement_time=9 FOR ALTER TABLE shop.t ADD COLUMN g INT",
+      "INSERT INTO shop.t VALUES (99, 1, 'x', 5, 6)"},
+     true},
+};
+const std::vector<DdlCase> mysql_cases = {
+    {"instant",
+     {"ALTER TABLE shop.t ADD COLUMN j JSON, ADD c INT, ALGORITHM=INSTANT",
+      "INSERT INTO shop.t VALUES (90, 1, 'x', '{\"a\": 1.5}', 2)",
+      "ALTER TABLE shop.t DROP COLUMN c, ALGORITHM=INSTANT",
+      "UPDATE shop.t SET a = 4 WHERE id = 90"},
+     true},
+    {"create_as_select", {"CREATE TABLE shop.c AS SELECT * FROM shop.t WHERE id < 5"}, true},
+    {"create",
+     {"CREATE TABLE shop.made (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, j JSON NOT NULL DEFAULT "
+      "(JSON_ARRAY()), k INT INVISIBLE, g INT GENERATED ALWAYS AS (k + 1) VIRTUAL NOT NULL, v "
+      "VECTOR(2), CONSTRAINT c CHECK (k > 0) NOT ENFORCED, PRIMARY KEY (id), KEY f ((k + 2)) "
+      "INVISIBLE) COMMENT='x' COLLATE utf8mb4_0900_bin",
+      "INSERT INTO shop.made (j, k) VALUES ('[1]', 3)"},
+     true},
+    {"invisible_and_checks",
+     {"ALTER TABLE shop.t ALTER COLUMN a SET INVISIBLE", "ALTER TABLE shop.t ADD CHECK (a > -9)",
+      "ALTER TABLE shop.t ADD INDEX i (a) INVISIBLE", "ALTER TABLE shop.t ALTER INDEX i VISIBLE",
+      "ALTER TABLE shop.t RENAME INDEX i TO k", "CREATE INDEX fn ON shop.t ((a + 1))",
+      "UPDATE shop.t SET a = 8"},
+     true},
+    {"generated_key",
+     {"SET SESSION sql_generate_invisible_primary_key=ON", "CREATE TABLE shop.nokey (a INT)",
+      "INSERT INTO shop.nokey VALUES (5)"},
+     true},
+    {"odd_statements",
+     {"CREATE VIEW shop.v AS SELECT * FROM shop.t", "DROP VIEW shop.v",
+      "CREATE TEMPORARY TABLE shop.tmp (i INT)", "INSERT INTO shop.tmp VALUES (1)",
+      "DROP TEMPORARY TABLE shop.tmp", "CREATE USER IF NOT EXISTS someone@'%'",
+      "DROP USER someone@'%'", "CREATE PROCEDURE shop.p() SELECT 1", "DROP PROCEDURE shop.p",
+      "/* a comment */ ALTER TABLE /*! shop.t */ ADD COLUMN `select` INT # so",
+      "INSERT INTO shop.t VALUES (99, 1, 'x', 5)"},
+     true},
+};
+std::vector<DdlCase> with(std::vector<DdlCase> cases, const std::vector<DdlCase>& more) {
+  cases.insert(cases.end(), more.begin(), more.end());
+  return cases;
+}
+const auto name_of = [](const auto& one) { return std::string(one.param.name); };
+TEST_P(MysqlDdl, rows_and_shape_are_followed) { expect_followed(server(), GetParam()); }
+INSTANTIATE_TEST_SUITE_P(all, MysqlDdl, testing::ValuesIn(with(common_cases, mariadb_cases)),
+                         name_of);
+TEST_P(Mysql8Ddl, rows_and_shape_are_followed) { expect_followed(server(), GetParam()); }
+INSTANTIATE_TEST_SUITE_P(all, Mysql8Ddl, testing::ValuesIn(with(common_cases, mysql_cases)),
+                         name_of);
 
 }  // namespace
 }  // namespace minato::ingest::mysql

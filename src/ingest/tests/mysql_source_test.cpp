@@ -9,7 +9,7 @@
 #include <set>
 
 #include "ingest/mysql/doctor.h"
-#include "ingest/tests/private_mariadb.h"
+#include "ingest/tests/private_server.h"
 
 namespace minato::ingest::mysql {
 namespace {
@@ -22,10 +22,7 @@ class MysqlSource : public testing::Test {
     if (!PrivateMariaDb::installed()) GTEST_SKIP() << "no MariaDB is installed";
     server().run({"DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop"});
   }
-  static PrivateMariaDb& server() {
-    static PrivateMariaDb shared;
-    return shared;
-  }
+  static PrivateMariaDb& server() { return PrivateMariaDb::shared(); }
 };
 
 const SourceCheck* find(const std::vector<SourceCheck>& checks, const std::string& name) {

@@ -1,0 +1,26 @@
+// Capture from MySQL 8 and later: sets of GTIDs, views whose place is taken under a short lock.
+#pragma once
+
+#include "ingest/mysql/flavour.h"
+
+namespace minato::ingest::mysql {
+
+class FlavourMysql : public Flavour {
+ public:
+  Status check_version(const Connection& connection) const override;
+  Status lift_limits(Connection& connection) const override;
+  std::span<const Setting> settings() const override;
+  std::span<const Privilege> privileges() const override;
+  Result<LogPosition> current(Connection& connection) const override;
+  Result<LogPosition> open_view(const SourceOptions& options, Connection& connection,
+                                const std::vector<TableName>& tables) const override;
+  Status begin_stream(Connection& connection, const LogPosition& from, std::uint32_t server_id,
+                      std::chrono::seconds heartbeat) const override;
+  Result<std::string> collation_charset(Connection& connection, unsigned collation) const override;
+  bool json_is_text() const override { return false; }
+
+ private:
+  Status check_reaches(Connection& connection, const LogPosition& from) const;
+};
+
+}  // namespace minato::ingest::mysql
