@@ -2,7 +2,8 @@
 # A MySQL server for the tests, in .deps/mysql: Debian 12 has only MariaDB, Debian's unstable suite
 # has MySQL.
 # Promises: nothing is installed on the machine. apt fetches the packages and checks their
-# signatures, with lists and settings of its own; they are unpacked and run with their own libraries.
+# signatures, with lists and settings of its own; they are unpacked, and run with libraries of their
+# own.
 # Not pinned, since unstable keeps one version at a time: .deps/mysql/packages says which it was.
 # Where it cannot be had, the tests that need it are skipped, and say so.
 
@@ -57,7 +58,7 @@ mysql_wrapper() {
 #!/bin/sh
 # Made by tools/mysql.sh.
 root=$(dirname "$(readlink -f "$0")")/root
-loader=$(ls "$root"/usr/lib64/ld-linux-*.so.* "$root"/usr/lib/ld-linux-*.so.* 2>/dev/null | head -n 1)
+loader=$(ls "$root"/usr/lib*/ld-linux-*.so.* | head -n 1)
 libraries=$(dirname "$(ls "$root"/usr/lib/*-linux-gnu/libc.so.6)")
 exec "$loader" --library-path "$libraries" "$root/usr/sbin/mysqld" --no-defaults \
   --basedir="$root/usr" --lc-messages-dir="$root/usr/share/mysql" \

@@ -103,8 +103,7 @@ std::int64_t clock_us(const std::uint8_t* at, std::size_t size) {
 
 /// Year, month, day, then hours … as far as they are not zero: 0, 4, 7 or 11 bytes.
 bool append_moment(Bytes bytes, Read read, ColumnData& column, DecodeCounts& counts) {
-  if (bytes.size() != 0 && bytes.size() != 4 && bytes.size() != 7 && bytes.size() != 11)
-    return false;
+  if (!bytes.empty() && bytes.size() != 4 && bytes.size() != 7 && bytes.size() != 11) return false;
   const std::uint8_t* at = bytes.data();
   const int year = bytes.empty() ? 0 : load<std::uint16_t>(at);
   if (bytes.empty() || !is_day(static_cast<unsigned>(year), at[2], at[3])) {
@@ -124,7 +123,7 @@ bool append_moment(Bytes bytes, Read read, ColumnData& column, DecodeCounts& cou
 
 /// Sign, days, hh:mm:ss, microseconds: 0, 8 or 12 bytes.
 bool append_time(Bytes bytes, ColumnData& column) {
-  if (bytes.size() != 0 && bytes.size() != 8 && bytes.size() != 12) return false;
+  if (!bytes.empty() && bytes.size() != 8 && bytes.size() != 12) return false;
   std::int64_t us = 0;
   if (!bytes.empty()) {
     const std::uint8_t* at = bytes.data();

@@ -17,6 +17,8 @@ CDC_PRIVILEGES = "SELECT, REPLICATION SLAVE, REPLICATION CLIENT"
 
 
 class MariaDb:
+    column_if_exists = True  # ALTER TABLE … ADD COLUMN IF NOT EXISTS
+
     def __init__(self, directory, options=()):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
@@ -45,11 +47,18 @@ class MariaDb:
         )
         return self
 
+    def program(self):
+        """The server's command and what only this kind of server takes."""
+        return [
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd",
+            "--no-defaults",
+            "--innodb-log-file-size=96M",
+        ]
+
     def start(self, extra=()):
         assert self.process is None
         command = [
-            shutil.which("mariadbd") or "/usr/sbin/mariadbd",
-            "--no-defaults",
+            *self.program(),
             *self._as,
             f"--datadir={self.data}",
             f"--socket={self.socket}",
@@ -64,7 +73,6 @@ class MariaDb:
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci",
             "--innodb-buffer-pool-size=128M",
-            "--innodb-log-file-size=96M",
             "--max-allowed-packet=256M",
             "--innodb-flush-log-at-trx-commit=2",
             "--default-time-zone=+00:00",
@@ -81,8 +89,11 @@ class MariaDb:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(self._answers, 60, what=f"MariaDB's start (see {self.log})")
+        wait_until(self._answers, 60, what=f"the source's start (see {self.log})")
         return self
+
+    def prepare(self, database):
+        """What a workload needs in a new database."""
 
     def create_cdc_user(self, user=CDC_USER, password=CDC_PASSWORD, privileges=CDC_PRIVILEGES):
         """An account for capture. The anonymous users of a fresh installation would shadow it."""

@@ -65,6 +65,7 @@ class Workload:
 
     def create(self):
         self.mariadb.run(f"CREATE DATABASE {self.database}")
+        self.mariadb.prepare(self.database)
         self.mariadb.run(*TABLES, database=self.database)
 
     def start(self):
@@ -217,23 +218,25 @@ class Workload:
     def _ddl(self, rng, cursor):
         n = rng.randrange(3)
         cursor.execute("SET lock_wait_timeout = 2")
-        cursor.execute(
-            rng.choice(
+        statement = rng.choice(
+            (
+                f"ALTER TABLE orders ADD COLUMN IF NOT EXISTS x{n} INT DEFAULT {n}",
+                f"ALTER TABLE orders DROP COLUMN IF EXISTS x{n}",
                 (
-                    f"ALTER TABLE orders ADD COLUMN IF NOT EXISTS x{n} INT DEFAULT {n}",
-                    f"ALTER TABLE orders DROP COLUMN IF EXISTS x{n}",
-                    (
-                        f"ALTER TABLE items ADD COLUMN IF NOT EXISTS y{n} VARCHAR(10) DEFAULT 'y'"
-                        " FIRST"
-                    ),
-                    f"ALTER TABLE items DROP COLUMN IF EXISTS y{n}",
-                    f"CREATE TABLE IF NOT EXISTS extra{n} AS SELECT * FROM items LIMIT 20",
-                    f"DROP TABLE IF EXISTS extra{n}",
-                    f"RENAME TABLE extra{n} TO extra{(n + 1) % 3}",
-                    "TRUNCATE TABLE log",
-                )
+                    f"ALTER TABLE items ADD COLUMN IF NOT EXISTS y{n} VARCHAR(10) DEFAULT 'y'"
+                    " FIRST"
+                ),
+                f"ALTER TABLE items DROP COLUMN IF EXISTS y{n}",
+                f"CREATE TABLE IF NOT EXISTS extra{n} AS SELECT * FROM items LIMIT 20",
+                f"DROP TABLE IF EXISTS extra{n}",
+                f"RENAME TABLE extra{n} TO extra{(n + 1) % 3}",
+                "TRUNCATE TABLE log",
             )
         )
+        if not self.mariadb.column_if_exists:
+            statement = statement.replace("COLUMN IF NOT EXISTS", "COLUMN")
+            statement = statement.replace("COLUMN IF EXISTS", "COLUMN")
+        cursor.execute(statement)
 
 
 class Watcher:

@@ -81,7 +81,7 @@ void PrivateServer::finish(Words words) {
   CHECK(::waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-void PrivateServer::begin(Words words) {
+void PrivateServer::begin(const Words& words) {
   // With --pdeathsig, a crashed test leaves no server behind.
   words_ = Words{find_program("setpriv"), "--pdeathsig", "KILL"} + words +
            Words{"--datadir=" + directory_ + "/data",
@@ -106,7 +106,7 @@ bool PrivateMariaDb::installed() {
   return !find_program("mariadbd").empty() && !find_program("mariadb-install-db").empty();
 }
 
-PrivateMariaDb::PrivateMariaDb(std::vector<std::string> options)
+PrivateMariaDb::PrivateMariaDb(const std::vector<std::string>& options)
     : PrivateServer("/tmp/minato-mariadb-XXXXXX") {
   finish({find_program("mariadb-install-db"), "--no-defaults", "--datadir=" + directory() + "/data",
           "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
@@ -129,7 +129,7 @@ PrivateMysql& PrivateMysql::shared() {
   return server;
 }
 
-PrivateMysql::PrivateMysql(std::vector<std::string> options)
+PrivateMysql::PrivateMysql(const std::vector<std::string>& options)
     : PrivateServer("/tmp/minato-mysql-XXXXXX") {
   finish(Words{mysqld(), "--initialize-insecure", "--datadir=" + directory() + "/data"} +
          as_root());

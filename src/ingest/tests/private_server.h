@@ -31,7 +31,7 @@ class PrivateServer {
   /// Runs a program to its end; CHECKs that it succeeds.
   static void finish(Words words);
   /// Starts this server from now on, with what both kinds need added.
-  void begin(Words words);
+  void begin(const Words& words);
   const std::string& directory() const { return directory_; }
 
  private:
@@ -45,7 +45,7 @@ class PrivateMariaDb : public PrivateServer {
  public:
   /// Installs and starts a server with these further options ("--binlog-checksum=NONE"). CHECKs
   /// that it comes up.
-  explicit PrivateMariaDb(std::vector<std::string> options = {});
+  explicit PrivateMariaDb(const std::vector<std::string>& options = {});
   static PrivateMariaDb& shared();
   /// False where no MariaDB is installed: such tests are skipped there.
   static bool installed();
@@ -53,7 +53,7 @@ class PrivateMariaDb : public PrivateServer {
 
 class PrivateMysql : public PrivateServer {
  public:
-  explicit PrivateMysql(std::vector<std::string> options = {});
+  explicit PrivateMysql(const std::vector<std::string>& options = {});
   /// One for all suites of the program.
   static PrivateMysql& shared();
   /// False where tools/mysql.sh has not laid down a server (.deps/mysql), and with

@@ -1,0 +1,96 @@
+"""MySQL as the source, end to end: what a person sees is the same as with MariaDB.
+
+Method: a private MySQL 8 or later with the account that docs/operating.md describes; skipped where
+tools/mysql.sh could not lay one down (the tests of src/wire read MySQL's log everywhere)."""
+
+import random
+import shutil
+
+import pytest
+
+import test_types
+from harness.compare import compare
+from harness.minato import scratch, wait_for_rows
+from harness.mysql import Mysql, installed
+from harness.workload import Watcher, Workload
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not installed(), reason="no MySQL in .deps/mysql (tools/mysql.sh)"),
+]
+
+
+@pytest.fixture(scope="module")
+def mysql():
+    directory = scratch("my")
+    with Mysql(directory).install() as server:
+        server.start().create_cdc_user()
+        yield server
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_every_type_and_statement_reaches_the_gate(mysql, new_platform):
+    mysql.run("CREATE DATABASE shop")
+    mysql.run(f"CREATE TABLE everything ({test_types.COLUMNS})", database="shop")
+    test_types.fill(mysql, "shop", "everything", 1)  # for the first read
+    platform = new_platform()
+    platform.source_add(mysql.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    compare(mysql, platform, "shop")
+    test_types.fill(mysql, "shop", "everything", 101)  # for the log
+    mysql.run(
+        "SET SESSION binlog_transaction_compression=ON",
+        "UPDATE everything SET j = JSON_SET('{}', '$.n', 1.50, '$.at', NOW(6)), i = 7 WHERE id > 2",
+        "SET gtid_next='AUTOMATIC:batch'",
+        "DELETE FROM everything WHERE id IN (1, 102)",
+        "SET gtid_next='AUTOMATIC'",
+        "ALTER TABLE everything ADD COLUMN more JSON, ALGORITHM=INSTANT",
+        "UPDATE everything SET more = '[1, 2.0, \"x\"]'",
+        "CREATE TABLE `在庫` (sku VARCHAR(20) PRIMARY KEY, n INT INVISIBLE, twice INT AS (n * 2))",
+        "INSERT INTO `在庫` (sku, n) VALUES ('品1', 4)",
+        database="shop",
+    )
+    platform.wait(30)
+    compare(mysql, platform, "shop")
+    assert platform.query('SELECT sku, n FROM shop."在庫"') == [("品1", 4)]
+
+
+def test_nothing_is_lost_or_doubled_over_kills_of_both_sides(mysql, new_platform):
+    """Random transactions and DDL; Minato's core and the source are killed in their midst."""
+    seed = random.randrange(1_000_000)
+    print("seed", seed)
+    platform = new_platform()
+    platform.source_add(mysql.url(), "work.%")
+    workload = Workload(mysql, "work", seed, pace=0.02)
+    workload.create()
+    platform.serve()
+    watcher = Watcher(platform, "work")
+    for victim in ("core", "source", "core"):
+        workload.start()
+        wait_for_rows(platform, "SELECT count(*) > 0 FROM work.counter", [(True,)], 60)
+        before = workload.transactions
+        while workload.transactions < before + 300:
+            platform.query("SELECT n FROM work.counter")
+        if victim == "core":
+            assert platform.kill_role("core")
+        else:
+            mysql.kill()
+            mysql.start()
+        workload.stop()
+        platform.wait(120)
+        compare(mysql, platform, "work")
+    watcher.stop()
+
+
+def test_doctor_says_what_is_missing(mysql, new_platform):
+    mysql.run("CREATE DATABASE ward", "CREATE TABLE ward.t (id INT PRIMARY KEY)")
+    platform = new_platform()
+    platform.source_add(mysql.url(), "ward.%")
+    well = platform.call("doctor").stdout
+    assert "gtid_mode" in well and "privileges" in well
+    mysql.run("SET GLOBAL gtid_mode='ON_PERMISSIVE'", "REVOKE LOCK TABLES ON *.* FROM 'cdc'@'%'")
+    ill = platform.call("doctor", check=False)
+    assert ill.returncode != 0
+    assert "SET PERSIST gtid_mode='ON'" in ill.stdout and "LOCK TABLES" in ill.stdout
+    mysql.run("SET GLOBAL gtid_mode='ON'", "GRANT LOCK TABLES ON *.* TO 'cdc'@'%'")
