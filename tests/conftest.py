@@ -12,7 +12,15 @@ from harness.mariadb import MariaDb  # noqa: E402
 from harness.minato import Platform, binary, scratch  # noqa: E402
 
 
+# Tests that start programs of their own take seconds each: left out of `./dev test --fast`.
+SLOW_FIXTURES = {"own_mariadb", "new_platform", "own_source"}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
     if not binary().exists():
         for item in items:
             if "no_minato" not in item.keywords:

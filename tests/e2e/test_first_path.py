@@ -129,6 +129,7 @@ def test_rolled_back_changes_never_show(mariadb, shared, db):
     assert shared.query(f"SELECT id FROM {db}.t") == [(2,)]
 
 
+@pytest.mark.slow
 def test_snapshots_show_whole_transactions(mariadb, shared, db):
     """Money moves between two tables; a reader at the gate must never see it missing or doubled."""
     mariadb.run(

@@ -87,6 +87,7 @@ def test_japanese_and_quoted_names(mariadb, shared, db):
     )
 
 
+@pytest.mark.slow
 def test_failing_mart_keeps_its_last_contents(mariadb, shared, orders):
     db = orders
     shared.mart(

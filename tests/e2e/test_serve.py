@@ -158,6 +158,7 @@ def test_account_without_serve(new_platform):
     wait_until(refused, 20, what="the removed account to be refused")
 
 
+@pytest.mark.slow
 def test_deep_and_private_directory():
     """The path is too long for a Unix socket, and only the owner may enter it."""
     base = scratch("mt")

@@ -22,6 +22,7 @@ class MariaDb:
     def __init__(self, directory, options=()):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
+        self.temporary = self.directory / "tmp"
         self.log = self.directory / "mariadb.log"
         self.socket = self.directory / "s.sock"
         self.port = free_port()
@@ -30,7 +31,8 @@ class MariaDb:
         self._as = ["--user=root"] if os.geteuid() == 0 else []
 
     def install(self):
-        self.directory.mkdir(parents=True, exist_ok=True)
+        # A starting server removes the temporary tables that it finds: others' as well, in /tmp.
+        self.temporary.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             [
                 "mariadb-install-db",
@@ -44,6 +46,7 @@ class MariaDb:
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
         )
         return self
 
@@ -61,6 +64,7 @@ class MariaDb:
             *self.program(),
             *self._as,
             f"--datadir={self.data}",
+            f"--tmpdir={self.temporary}",
             f"--socket={self.socket}",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",

@@ -19,7 +19,7 @@ class Mysql(MariaDb):
     column_if_exists = False
 
     def install(self):
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.temporary.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             [str(PROGRAM), "--initialize-insecure", f"--datadir={self.data}", *self._as],
             check=True,

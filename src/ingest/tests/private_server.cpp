@@ -72,6 +72,8 @@ std::vector<std::string> operator+(std::vector<std::string> words,
 
 PrivateServer::PrivateServer(const char* directory) : directory_(directory) {
   CHECK(::mkdtemp(directory_.data()) != nullptr);
+  // A starting server removes the temporary tables that it finds: others' as well, in /tmp.
+  CHECK(std::filesystem::create_directory(directory_ + "/tmp"));
   port_ = free_port();
 }
 
@@ -85,6 +87,7 @@ void PrivateServer::begin(const Words& words) {
   // With --pdeathsig, a crashed test leaves no server behind.
   words_ = Words{find_program("setpriv"), "--pdeathsig", "KILL"} + words +
            Words{"--datadir=" + directory_ + "/data",
+                 "--tmpdir=" + directory_ + "/tmp",
                  "--socket=" + directory_ + "/s",
                  "--pid-file=" + directory_ + "/pid",
                  "--bind-address=127.0.0.1",
@@ -109,8 +112,8 @@ bool PrivateMariaDb::installed() {
 PrivateMariaDb::PrivateMariaDb(const std::vector<std::string>& options)
     : PrivateServer("/tmp/minato-mariadb-XXXXXX") {
   finish({find_program("mariadb-install-db"), "--no-defaults", "--datadir=" + directory() + "/data",
-          "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
-          ::geteuid() == 0 ? "--user=root" : "--force"});
+          "--tmpdir=" + directory() + "/tmp", "--auth-root-authentication-method=normal",
+          "--skip-test-db", "--skip-name-resolve", ::geteuid() == 0 ? "--user=root" : "--force"});
   begin(Words{find_program("mariadbd"), "--no-defaults", "--skip-networking=0",
               "--innodb-log-file-size=96M"} +
         options);
@@ -131,7 +134,8 @@ PrivateMysql& PrivateMysql::shared() {
 
 PrivateMysql::PrivateMysql(const std::vector<std::string>& options)
     : PrivateServer("/tmp/minato-mysql-XXXXXX") {
-  finish(Words{mysqld(), "--initialize-insecure", "--datadir=" + directory() + "/data"} +
+  finish(Words{mysqld(), "--initialize-insecure", "--datadir=" + directory() + "/data",
+               "--tmpdir=" + directory() + "/tmp"} +
          as_root());
   // The account that this makes is for "localhost", which is a name.
   std::ofstream(directory() + "/init.sql")
