@@ -27,7 +27,7 @@ std::uint64_t variable_integer(ByteReader& in) {
   if (more == 0) return first >> 1;
   if (more == 8) return in.u64();
   const std::uint64_t high = in.le(more);
-  return more == 7 ? high : high << (7 - more) | first >> (more + 1);
+  return high << (7 - more) | first >> (more + 1);
 }
 
 std::optional<std::uint8_t> hex_digit(char c) {

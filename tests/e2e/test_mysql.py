@@ -10,8 +10,10 @@ import pytest
 
 import test_types
 from harness.compare import compare
+from harness.mariadb import CDC_PASSWORD
 from harness.minato import scratch, wait_for_rows
 from harness.mysql import Mysql, installed
+from harness.ports import wait_until
 from harness.workload import Watcher, Workload
 
 pytestmark = [
@@ -81,6 +83,34 @@ def test_nothing_is_lost_or_doubled_over_kills_of_both_sides(mysql, new_platform
         platform.wait(120)
         compare(mysql, platform, "work")
     watcher.stop()
+
+
+def test_a_failover_to_a_replica_goes_on_by_gtid(mysql, new_platform):
+    """The primary dies; the address in minato.toml leads to a replica: nothing is read anew."""
+    mysql.run("CREATE DATABASE fleet", "CREATE TABLE fleet.t (id INT PRIMARY KEY, v INT)")
+    directory = scratch("my")
+    with Mysql(directory, ["--server-id=2"]).install() as replica:
+        replica.start()
+        replica.run(
+            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={mysql.port}, "
+            f"SOURCE_USER='cdc', SOURCE_PASSWORD='{CDC_PASSWORD}', SOURCE_AUTO_POSITION=1, "
+            "GET_SOURCE_PUBLIC_KEY=1",
+            "START REPLICA",
+        )
+        platform = new_platform()
+        platform.source_add(mysql.url(), "fleet.%")
+        platform.serve()
+        mysql.run("INSERT INTO fleet.t VALUES (1, 1), (2, 2)")
+        platform.wait(30)
+        wait_until(lambda: replica.run("SELECT v FROM fleet.t WHERE id = 2") == ((2,),), 30)
+        mysql.kill()
+        replica.run("STOP REPLICA", "RESET REPLICA ALL", "UPDATE fleet.t SET v = 3 WHERE id = 2")
+        text = platform.config.read_text()
+        platform.config.write_text(text.replace(f":{mysql.port}/", f":{replica.port}/"))
+        wait_for_rows(platform, "SELECT v FROM fleet.t ORDER BY id", [(1,), (3,)], 60)
+        assert not platform.log_has("read anew"), platform.tail()
+    shutil.rmtree(directory, ignore_errors=True)
+    mysql.start()
 
 
 def test_doctor_says_what_is_missing(mysql, new_platform):
