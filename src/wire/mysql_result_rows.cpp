@@ -123,11 +123,14 @@ bool append_moment(Bytes bytes, Read read, ColumnData& column, DecodeCounts& cou
 
 /// Sign, days, hh:mm:ss, microseconds: 0, 8 or 12 bytes.
 bool append_time(Bytes bytes, ColumnData& column) {
+  constexpr std::uint32_t days_max = 34;  // 838:59:59
   if (!bytes.empty() && bytes.size() != 8 && bytes.size() != 12) return false;
   std::int64_t us = 0;
   if (!bytes.empty()) {
     const std::uint8_t* at = bytes.data();
-    us = load<std::uint32_t>(at + 1) * us_per_day + clock_us(at + 5, bytes.size() - 5);
+    const auto days = load<std::uint32_t>(at + 1);
+    if (days > days_max) return false;
+    us = days * us_per_day + clock_us(at + 5, bytes.size() - 5);
     if (at[0] != 0) us = -us;
   }
   column.append(us);
