@@ -75,6 +75,9 @@ Step Conversation::advance(std::string_view& input, std::string& out, bool on_po
 
 Step Conversation::advance_within_memory(std::string_view& input, std::string& out, bool on_pool) {
   while (out.size() < kOutputStep) {
+    if (!reader_->usable() && !closing_) {
+      fatal(out, "58000", "The engine could not end this session's transaction: connect again.");
+    }
     if (closing_) return Step::close;
     if (executing_ || simple_) {
       if (!on_pool) return Step::engine;
@@ -336,10 +339,10 @@ void Conversation::failed(const Error& error, Origin origin, std::string& out) {
     return fatal(out, "57P01", "terminating connection due to administrator command");
   }
   if (reason == Interruption::memory) {
-    return failed(report_of(Error{Code::exhausted,
-                                  "The gate ran short of memory: the statement was cancelled.",
-                                  {}},
-                            Origin::engine),
+    return failed(Report{"53200",
+                         "The gate ran short of memory: the statement was cancelled.",
+                         {},
+                         "Read fewer columns or rows, filter earlier, or aggregate in a mart."},
                   out);
   }
   const bool timeout = reason == Interruption::timeout;

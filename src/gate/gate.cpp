@@ -2,10 +2,14 @@
 
 #include <libpq-fe.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <charconv>
+#include <exception>
+#include <new>
 
 #include "base/log.h"
+#include "gate/memory.h"
 #include "gate/sandbox.h"
 #include "gate/server.h"
 #include "lake/engine.h"
@@ -38,9 +42,13 @@ Result<lake::Engine> open_engine(const GateOptions& options) {
   return engine;
 }
 
-// Address space beside the engine's memory limit: code, thread stacks, buffers of sessions, and
-// what the engine does not count. A statement that needs more ends with an error.
-constexpr std::uint64_t kFixedSpaceMb = 2048;
+// Beside the engine's memory limit, in MB. Some of what statements take does not count to that
+// limit. Beyond the first figure the hungriest statement is cancelled, beyond the second
+// allocations are refused (memory.h). The third bounds what nobody counts: code, thread stacks,
+// gaps between allocations; it is the last wall, at which not every thread of the engine survives.
+constexpr std::uint64_t kWatchMb = 512;
+constexpr std::uint64_t kGuardMb = 768;
+constexpr std::uint64_t kSpaceMb = 4096;
 
 /// Where a conninfo leads: socket directories and TCP ports.
 void add_target(const std::string& conninfo, SandboxOptions& sandbox) {
@@ -70,10 +78,7 @@ SandboxOptions sandbox_options(const GateOptions& options) {
   sandbox.user = options.user;
   sandbox.writable = options.spill_directory;
   sandbox.readable.push_back(options.extension_directory);
-  const std::uint64_t space = options.address_space_mb != 0
-                                  ? options.address_space_mb
-                                  : options.memory_limit_mb + kFixedSpaceMb;
-  sandbox.address_space_bytes = space << 20;
+  sandbox.address_space_bytes = (options.memory_limit_mb + kSpaceMb) << 20;
   add_target(options.catalogue_conninfo, sandbox);
   add_target(options.account_conninfo, sandbox);
   if (!options.lake_data.starts_with("s3://")) {
@@ -90,15 +95,43 @@ SandboxOptions sandbox_options(const GateOptions& options) {
   return sandbox;
 }
 
+/// An exception that nobody can take, most likely for want of memory: says so to the supervisor.
+[[noreturn]] void terminate() {
+  if (const auto thrown = std::current_exception()) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::bad_alloc&) {
+      constexpr std::string_view kText = "gate.out_of_memory: an engine thread found none\n";
+      [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kText.data(), kText.size());
+      ::_exit(exit_out_of_memory);
+    } catch (const std::exception& error) {
+      log::error("gate.exception", {{"what", error.what()}});
+    } catch (...) {
+    }
+  }
+  std::abort();
+}
+
 }  // namespace
 
+std::uint64_t watch_limit_mb(const GateOptions& options) {
+  return options.memory_limit_mb + kWatchMb;
+}
+
 Status run(const GateOptions& options, std::stop_token stop) {
-  // Each of the C library's arenas reserves 64 MB of the bounded address space.
+  // Each of the C library's arenas reserves 64 MB of the bounded address space; large blocks go
+  // back to the system when they are freed.
   ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  std::set_terminate(terminate);
   TRY_ASSIGN(const auto server, Server::listen(options));
   if (options.sandbox) TRY(enter_sandbox(sandbox_options(options)));
+  if (options.sandbox) guard_memory((options.memory_limit_mb + kGuardMb) << 20);
   TRY_ASSIGN(lake::Engine engine, open_engine(options));
-  log::info("gate.ready", {{"listen", options.listen}, {"port", server->port()}});
+  log::info(
+      "gate.ready",
+      {{"listen", options.listen}, {"port", server->port()}, {"memory_mb", memory_in_use() >> 20}});
   if (options.on_ready) options.on_ready(server->port());
   Status status = server->serve(engine, std::move(stop));
   log::info("gate.stopped");

@@ -40,7 +40,6 @@ struct GateOptions {
 
   std::filesystem::path spill_directory;  // made, emptied and given to `user` at start
   std::uint32_t memory_limit_mb = 1024;   // the engine's
-  std::uint32_t address_space_mb = 0;     // RLIMIT_AS; 0: memory_limit_mb + a fixed overhead
   std::uint32_t threads = 0;              // the engine's; 0: all cores
   std::uint32_t statements_at_once = 0;   // 0: twice the cores
   std::uint32_t sessions_max = 200;
@@ -54,6 +53,10 @@ struct GateOptions {
                                                      // optional
   bool sandbox = true;  // Landlock, seccomp, rlimits; off only for debugging
 };
+
+/// Ends of the process that say why: an engine that did not obey, and memory that ran out.
+inline constexpr int exit_not_obeyed = 70;
+inline constexpr int exit_out_of_memory = 71;
 
 /// Name of the internal account that `minato sql` uses (a superior of nobody: it too only reads the
 /// lake).

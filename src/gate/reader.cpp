@@ -1,6 +1,8 @@
 #include "gate/reader.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -9,6 +11,7 @@
 namespace minato::gate {
 namespace {
 
+constexpr int kRollbacks = 20;
 constexpr std::size_t kKeptMax = 64UL << 20;
 
 /// Moves up to `rows_max` DataRow messages of what was kept; each says its own length.
@@ -52,10 +55,12 @@ Result<std::unique_ptr<Reader>> Reader::open(const lake::Engine& engine) {
 
 Status Reader::begin() {
   if (in_transaction_) return {};
-  TRY(session_.run("BEGIN TRANSACTION READ ONLY"));
+  Status begun = session_.run("BEGIN TRANSACTION READ ONLY");
   in_transaction_ = true;
   ++serial_;
-  return {};
+  // Without memory it may have begun half.
+  if (!begun) end();
+  return begun;
 }
 
 void Reader::end() {
@@ -66,9 +71,32 @@ void Reader::end() {
   live_.reset();
   if (!in_transaction_) return;
   in_transaction_ = false;
-  if (const Status status = session_.run("ROLLBACK"); !status) {
-    log::warn("gate.rollback_failed", {{"error", status.error()}});
+  const auto set_ending = [this](bool ending) {
+    const std::lock_guard lock(ending_mutex_);
+    ending_ = ending;
+  };
+  set_ending(true);
+  const auto roll_back = [this]() -> Status {
+    Status done = session_.run("ROLLBACK");
+    const bool gone =
+        !done && done.error().detail.find("no transaction is active") != std::string::npos;
+    return gone ? Status() : done;
+  };
+  Status status = roll_back();
+  for (int attempt = 1; !status && attempt < kRollbacks; ++attempt) {
+    // Memory may be short for a moment.
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    status = roll_back();
   }
+  set_ending(false);
+  if (status) return;
+  log::warn("gate.rollback_failed", {{"error", status.error()}});
+  usable_ = false;
+}
+
+void Reader::interrupt() {
+  const std::lock_guard lock(ending_mutex_);
+  if (!ending_) session_.interrupt();
 }
 
 Result<lake::Prepared> Reader::prepare(const std::string& sql) {

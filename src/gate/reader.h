@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,7 +56,9 @@ class Reader {
   /// For parsing only: never has a transaction, so that parsing leaves live results alone.
   lake::Session& parser() { return parser_; }
   /// From any thread.
-  void interrupt() { session_.interrupt(); }
+  void interrupt();
+  /// False once a transaction could not be ended: nothing can be read in this session any more.
+  bool usable() const { return usable_; }
 
  private:
   Reader(lake::Session session, lake::Session parser)
@@ -64,6 +67,9 @@ class Reader {
   lake::Session session_;
   lake::Session parser_;
   bool in_transaction_ = false;
+  bool usable_ = true;
+  std::mutex ending_mutex_;
+  bool ending_ = false;  // ROLLBACK runs: an interrupt would leave the transaction open
   std::uint64_t serial_ = 0;
   std::weak_ptr<Run> live_;
   std::vector<std::int16_t> live_formats_;

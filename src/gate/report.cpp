@@ -87,6 +87,9 @@ Report without_nul(Report report) {
 Report report_of(const Error& error, Origin origin) {
   Report report{std::string(properties(error.code).sqlstate), error.message, {}, {}};
   if (origin == Origin::fence) report.sqlstate = fence_state(error.code);
+  if (error.code == Code::exhausted && error.detail.starts_with("Out of Memory")) {
+    report.sqlstate = "53200";
+  }
   if (origin != Origin::engine) return report;
   for (const EngineClass& known : kEngineClasses) {
     if (error.detail.find(known.text) == std::string::npos) continue;

@@ -1,20 +1,22 @@
 #include "gate/server.h"
 
-#include <fcntl.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdio>
 #include <thread>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "gate/hub.h"
+#include "gate/memory.h"
 #include "gate/session.h"
 
 namespace minato::gate {
@@ -25,11 +27,9 @@ using asio::ip::tcp;
 constexpr std::chrono::milliseconds kTickBusy(50);
 constexpr std::chrono::milliseconds kTickIdle(200);
 constexpr std::chrono::seconds kShutdownLimit(5);
-// What the process may hold beside the engine's memory limit before running statements are
-// cancelled. Some of what the engine allocates does not count to its limit, and at RLIMIT_AS not
-// every thread of it survives.
-constexpr std::uint64_t kResidentMb = 768;
-constexpr std::size_t kLoginsMax = 100;  // connections that are not logged in yet
+constexpr std::chrono::seconds kPatience(1);     // with a cancelled statement, before the next one
+constexpr std::chrono::seconds kShortLimit(30);  // without memory the gate is of no use to anybody
+constexpr std::size_t kLoginsMax = 100;          // connections that are not logged in yet
 
 /// A listening socket without an event loop of its own yet: the loop is made when privileges are
 /// gone.
@@ -85,7 +85,6 @@ class AsioServer : public Server {
       : options_(options), socket_(socket), port_(port), tls_(std::move(tls)) {}
   ~AsioServer() override {
     if (socket_ >= 0) ::close(socket_);
-    if (statm_ >= 0) ::close(statm_);
   }
   std::uint16_t port() const override { return port_; }
   Status serve(lake::Engine& engine, std::stop_token stop) override;
@@ -94,19 +93,23 @@ class AsioServer : public Server {
   asio::awaitable<void> accept();
   asio::awaitable<void> tick();
   void shut_down();
-  std::uint64_t resident_mb() const;
+  void watch_memory(const std::vector<std::shared_ptr<Session>>& sessions,
+                    Session::Clock::time_point now);
 
   const GateOptions& options_;
   int socket_;
   std::uint16_t port_;
   std::optional<asio::ssl::context> tls_;
-  int statm_ = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);  // out of reach in the sandbox
+  std::uint64_t memory_before_ = 0;  // at the last tick
+  bool memory_short_ = false;
+  Session::Clock::time_point short_since_, spared_at_;
   Hub* hub_ = nullptr;
   tcp::acceptor* acceptor_ = nullptr;
   Session::Clock::time_point stop_by_;
 };
 
 Status AsioServer::serve(lake::Engine& engine, std::stop_token stop) {
+  exempt_thread_from_memory_guard();
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   Hub hub(options_, engine,
           options_.statements_at_once != 0 ? options_.statements_at_once : 2 * cores);
@@ -148,34 +151,56 @@ asio::awaitable<void> AsioServer::accept() {
   }
 }
 
-std::uint64_t AsioServer::resident_mb() const {
-  char text[128] = {};
-  if (::pread(statm_, text, sizeof text - 1, 0) <= 0) return 0;
-  unsigned long long size = 0;
-  unsigned long long resident = 0;
-  if (std::sscanf(text, "%llu %llu", &size, &resident) != 2) return 0;
-  return (resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))) >> 20;
+/// What memory grows by is put down to the statements that ran meanwhile. The one with most on its
+/// account is cancelled when memory runs short, then, after a while, the next.
+void AsioServer::watch_memory(const std::vector<std::shared_ptr<Session>>& sessions,
+                              Session::Clock::time_point now) {
+  std::vector<Session*> running;
+  for (const auto& session : sessions) {
+    if (session->working()) running.push_back(session.get());
+  }
+  const std::uint64_t used = memory_in_use();
+  const std::uint64_t growth = used > memory_before_ ? used - memory_before_ : 0;
+  memory_before_ = used;
+  for (Session* session : running) session->put_down(growth / running.size());
+  const bool was_short = std::exchange(memory_short_, used >> 20 > watch_limit_mb(options_));
+  if (was_short && !memory_short_) {
+    // The C library keeps what was freed in pieces.
+    hub_->login_pool.post([] { ::malloc_trim(0); });
+    log::info("gate.memory_again", {{"used_mb", used >> 20}, {"refusals", memory_refusals()}});
+  }
+  if (!was_short) short_since_ = now;
+  const bool gone = !failpoint("gate.memory_gone");
+  if (gone || (memory_short_ && now - short_since_ > kShortLimit)) {
+    log::error("gate.memory_does_not_come_back", {{"used_mb", used >> 20}});
+    ::_exit(exit_out_of_memory);
+  }
+  if (!memory_short_ || running.empty() || (was_short && now - spared_at_ < kPatience)) return;
+  spared_at_ = now;
+  Session* hungriest = *std::max_element(running.begin(), running.end(),
+                                         [](auto* a, auto* b) { return a->taken() < b->taken(); });
+  log::warn("gate.memory_short", {{"used_mb", used >> 20},
+                                  {"running", running.size()},
+                                  {"cancelled", hungriest->process()},
+                                  {"account", hungriest->account()},
+                                  {"taken_mb", hungriest->taken() >> 20}});
+  hungriest->spare_memory(now);
 }
 
 asio::awaitable<void> AsioServer::tick() {
   asio::steady_timer timer(hub_->loop);
   bool busy = false;
-  bool short_of_memory = false;
   for (;;) {
     timer.expires_after(busy || hub_->stopping ? kTickBusy : kTickIdle);
     co_await timer.async_wait(asio::use_awaitable);
     const auto now = Session::Clock::now();
-    const bool full = busy && resident_mb() > options_.memory_limit_mb + kResidentMb;
-    if (full && !short_of_memory) log::warn("gate.memory_short", {{"resident_mb", resident_mb()}});
-    short_of_memory = full;
     busy = false;
-    const auto sessions = hub_->sessions;  // a tick may end one
-    for (const auto& [process, weak] : sessions) {
-      const auto session = weak.lock();
-      if (!session) continue;
-      if (full) session->spare_memory(now);
-      busy = session->tick(now) || busy;
+    std::vector<std::shared_ptr<Session>> sessions;  // a tick may end one
+    for (const auto& [process, weak] : hub_->sessions) {
+      if (auto session = weak.lock()) sessions.push_back(std::move(session));
     }
+    watch_memory(sessions, now);
+    for (const auto& session : sessions) busy = session->tick(now) || busy;
     if (!hub_->stopping) continue;
     if (hub_->sessions.empty()) break;
     if (now > stop_by_) {

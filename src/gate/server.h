@@ -10,6 +10,9 @@
 
 namespace minato::gate {
 
+/// From here on, in MB of memory in use, statements are cancelled.
+std::uint64_t watch_limit_mb(const GateOptions& options);
+
 class Server {
  public:
   /// Binds the port and reads the certificate: to be done before privileges are dropped.

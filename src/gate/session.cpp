@@ -13,9 +13,9 @@ namespace minato::gate {
 namespace {
 
 constexpr std::size_t kReadStep = 64UL << 10;
-constexpr std::chrono::minutes kWriteLimit(5);       // for one piece of output
-constexpr std::chrono::seconds kInterruptLimit(60);  // an engine that does not obey for so long is
-                                                     // given up
+constexpr std::chrono::minutes kWriteLimit(5);  // for one piece of output
+// An engine that does not obey an interrupt for so long is given up.
+constexpr std::chrono::seconds kInterruptLimit(60);
 constexpr auto kForever = Session::Clock::time_point::max();
 
 }  // namespace
@@ -126,6 +126,7 @@ asio::awaitable<Step> Session::advance() {
   if (step == Step::engine) {
     if (!statement_) {
       statement_ = true;
+      taken_ = 0;
       const auto limit = conversation_->statement_timeout();
       if (limit.count() > 0) statement_deadline_ = Clock::now() + limit;
     }
@@ -158,8 +159,9 @@ bool Session::tick(Clock::time_point now) {
       interrupt(Interruption::client, now);
     }
     if (wanted_ != Interruption::none && now - wanted_since_ > kInterruptLimit) {
-      log::error("gate.statement_does_not_end", {{"process", process_}});
-      ::_exit(70);  // the supervisor starts the gate again; clients reconnect
+      log::error("gate.statement_does_not_end", {{"process", process_}, {"account", account_}});
+      // The supervisor starts the gate again; clients reconnect.
+      ::_exit(exit_not_obeyed);
     }
     return true;
   }

@@ -33,6 +33,12 @@ class Session : public std::enable_shared_from_this<Session> {
   bool tick(Clock::time_point now);
   /// Ends the running statement, if there is one, so that the process lives on.
   void spare_memory(Clock::time_point now);
+  /// Whether a statement runs; what it is thought to have taken, in bytes.
+  bool working() const { return phase_ == Phase::working; }
+  void put_down(std::uint64_t bytes) { taken_ += bytes; }
+  std::uint64_t taken() const { return taken_; }
+  std::uint32_t process() const { return process_; }
+  const std::string& account() const { return account_; }
   /// Ends the running statement, when `secret` fits.
   void cancel(std::string_view secret);
   /// Ends the session with a last word to the client.
@@ -64,6 +70,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Transport transport_;
   std::uint32_t process_;
   std::string secret_;
+  std::string account_;
   std::string input_;
   std::string output_;
   std::unique_ptr<Conversation> conversation_;
@@ -72,7 +79,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Phase phase_ = Phase::login;
   Clock::time_point deadline_;  // of the phase
   std::optional<Clock::time_point> statement_deadline_;
-  bool statement_ = false;  // between the first step and ReadyForQuery
+  std::uint64_t taken_ = 0;  // memory, by the running statement
+  bool statement_ = false;   // between the first step and ReadyForQuery
   Interruption wanted_ = Interruption::none;
   Clock::time_point wanted_since_;
   bool ending_ = false;  // shut_down() or idle too long

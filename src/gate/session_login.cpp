@@ -99,7 +99,8 @@ asio::awaitable<bool> Session::log_in() {
   if (startup->version != protocol_3_0 || !negotiate.unknown_options.empty()) {
     encode(BackendMessage{std::move(negotiate)}, output_);
   }
-  const std::string account = parameter(*startup, "user");
+  account_ = parameter(*startup, "user");
+  const std::string account = account_;
   const std::string database = parameter(*startup, "database");
   const std::string replication = parameter(*startup, "replication");
   Conversation::Client client{

@@ -60,6 +60,16 @@ bool is_common(std::string_view key, const Json& value) {
          is_plain(value);
 }
 
+/// Columns that the lake's tables have besides their own: they tell where its files are.
+bool names_virtual_column(const Json& node) {
+  if (node.is_string()) {
+    const std::string name = fold(node.get_ref<const std::string&>());
+    return name == "filename" || name == "file_row_number" || name == "file_index" ||
+           name == "rowid" || name == "snapshot_id" || name.starts_with("_ducklake_internal");
+  }
+  return node.is_structured() && std::any_of(node.begin(), node.end(), names_virtual_column);
+}
+
 }  // namespace
 
 /// Counts one level of nesting for as long as it lives.
@@ -86,7 +96,10 @@ std::string apply(std::string_view text, const Edits& edits) {
   return out.append(text.substr(at));
 }
 
-Status Inspector::inspect(Json& statement) { return part(Part::statement, statement, Scope()); }
+Status Inspector::inspect(Json& statement) {
+  hides_virtual_columns_ = names_virtual_column(statement);
+  return part(Part::statement, statement, Scope());
+}
 
 Status Inspector::enter(const Json& node) {
   if (++nodes_ > fence_.limits.nodes_max) {

@@ -58,6 +58,7 @@ class Inspector {
   Status unknown_table(const Json& node, const TableName& written) const;
   Status information_schema(Json& node, std::string_view name);
   Status pin(Json& node, const TableName& name);
+  Status put_behind(Json& node, const std::string& query, const std::string& alias);
   Status edit(const Json& node, std::size_t bytes, std::string with);
   Status query_node(Json& node, const Scope& scope);
   Status next_cte(Json& node, std::size_t index, const Scope& scope);
@@ -73,6 +74,7 @@ class Inspector {
   std::size_t nodes_ = 0;
   std::size_t depth_ = 0;
   std::size_t lambda_depth_ = 0;
+  bool hides_virtual_columns_ = false;
 };
 
 }  // namespace minato::sql

@@ -126,6 +126,13 @@ Status Inspector::unknown_table(const Json& node, const TableName& written) cons
 
 Status Inspector::pin(Json& node, const TableName& name) {
   if (std::find(tables_.begin(), tables_.end(), name) == tables_.end()) tables_.push_back(name);
+  if (hides_virtual_columns_) {
+    // A subquery has a table's own columns only, whatever they are called.
+    return put_behind(node,
+                      "(SELECT * FROM " + quote_identifier(fence_.catalog) + "." +
+                          quote_identifier(name.schema) + "." + quote_identifier(name.name) + ")",
+                      name.name);
+  }
   const bool has_catalog = !text_at(node, "catalog_name").empty();
   const bool has_schema = !text_at(node, "schema_name").empty();
   if (has_catalog && has_schema) return {};
@@ -162,19 +169,25 @@ Status Inspector::information_schema(Json& node, std::string_view name) {
     return refuse(node,
                   "Of information_schema, only tables, columns and schemata are available here.");
   }
-  const bool has_catalog = !text_at(node, "catalog_name").empty();
-  const auto offset = offset_of(node);
-  const std::size_t bytes =
-      offset && *offset < text_.size() ? name_bytes(text_.substr(*offset), has_catalog ? 3 : 2) : 0;
-  if (bytes == 0) return refuse(node, "Write information_schema." + folded + " here.");
   const std::string query = "(SELECT * FROM system.information_schema." + folded + " WHERE " +
                             std::string(view->second) + " = " + quote_literal(fence_.catalog) + ")";
+  return put_behind(node, query, folded);
+}
+
+/// Writes a query in brackets where a table's name stands.
+Status Inspector::put_behind(Json& node, const std::string& query, const std::string& alias) {
+  const int parts = 1 + static_cast<int>(!text_at(node, "schema_name").empty()) +
+                    static_cast<int>(!text_at(node, "catalog_name").empty());
+  const auto offset = offset_of(node);
+  const std::size_t bytes =
+      offset && *offset < text_.size() ? name_bytes(text_.substr(*offset), parts) : 0;
+  if (bytes == 0) return refuse(node, "Write the table's name as schema.table here.");
   const bool has_alias = !text_at(node, "alias").empty();
-  TRY(edit(node, bytes, has_alias ? query : query + " AS " + quote_identifier(folded)));
+  TRY(edit(node, bytes, has_alias ? query : query + " AS " + quote_identifier(alias)));
   TRY_ASSIGN(Json parsed,
              parse_select(session_, "SELECT * FROM " + query, fence_.limits.text_bytes_max));
   Json replacement = at(at(parsed, "node"), "from_table");
-  replacement["alias"] = has_alias ? std::string(text_at(node, "alias")) : folded;
+  replacement["alias"] = has_alias ? std::string(text_at(node, "alias")) : alias;
   for (const char* key : {"column_name_alias", "sample"}) {
     if (node.contains(key)) replacement[key] = node[key];
   }

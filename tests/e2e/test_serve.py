@@ -80,6 +80,24 @@ def test_a_role_that_keeps_dying_is_an_incident(served):
     healthy(served)
 
 
+def test_a_gate_without_memory_is_back_and_says_why(new_platform):
+    """Goal: when memory does not come back, only the gate's sessions are lost, and somebody learns
+    why. Method: a failpoint tells the gate so, after more seconds than a process needs to count as
+    healthy."""
+    platform = new_platform(failpoint_build=True)
+    platform.serve(env={"MINATO_FAILPOINTS": "gate.memory_gone=error@110"})
+    before = set(platform.role_pids("gate"))
+    wait_until(lambda: set(platform.role_pids("gate")) - before, 60, 0.02, "another gate")
+    began = time.monotonic()
+    platform.ready(20)
+    assert time.monotonic() - began < 4  # a second or two, on an idle machine
+
+    def incident():
+        return [i for i in platform.status()["incidents"] if i["key"] == "end.gate"]
+
+    assert "memory" in wait_until(incident, 10, what="an incident")[0]["title"]
+
+
 def test_postgresql_killed(served):
     for _ in range(2):
         old = set(served.role_pids("postgres"))

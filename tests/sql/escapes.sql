@@ -448,3 +448,27 @@ SELECT * FROM shop."/../../../../../../..{dir}/secret.csv"
 SELECT * FROM "/../../../../../../..{dir}/secret"."csv"
 -- attempt: replacement scan by a pattern
 SELECT * FROM shop."../*/*.csv"
+-- attempt: the file behind a row
+SELECT filename FROM shop.orders
+-- attempt: the file behind a row, of a table with an alias
+SELECT o."FileName" FROM shop.orders AS o
+-- attempt: the file behind a row, named in full
+SELECT minato.shop.orders.filename FROM minato.shop.orders
+-- attempt: the file behind a row, in ORDER BY
+SELECT 1 FROM shop.orders ORDER BY filename
+-- attempt: the file behind a row, as the key of a join
+SELECT * FROM shop.orders a JOIN shop.orders b USING (filename)
+-- attempt: the file behind a row, by a pattern
+SELECT COLUMNS('filename') FROM shop.orders
+-- attempt: the file behind a row, through a CTE
+WITH t AS (FROM shop.orders SELECT filename AS f) SELECT * FROM t
+-- attempt: the file behind a row, in an aggregate
+SELECT max(filename) FROM shop.orders GROUP BY ALL
+-- attempt: the place of a row in its file
+SELECT file_row_number FROM shop.orders
+-- attempt: the number of a row's file
+SELECT file_index FROM shop.orders
+-- attempt: the number of a row
+SELECT rowid FROM shop.orders
+-- attempt: the commit of a row
+SELECT snapshot_id FROM shop.orders

@@ -50,6 +50,7 @@ void Keeper::ended(Process& process, int status, Clock::time_point now) {
   ProcessState& state = process.state;
   state.pid = 0;
   state.last_end = runtime::describe_wait_status(status);
+  state.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   ++state.restarts;
   if (process.kill_at) {
     state.next_start = now;

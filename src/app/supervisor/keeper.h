@@ -30,6 +30,7 @@ struct ProcessState {
   Clock::time_point next_start;
   int quick_deaths = 0;  // in a row, without having stayed up
   std::string last_end;  // "killed by signal 9 (Killed)"
+  int exit_code = -1;    // of the last end; -1: it was killed
   bool failing = false;  // dies again and again
 };
 

@@ -17,6 +17,7 @@
 #include "app/supervisor/ports.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "gate/gate.h"
 #include "runtime/child.h"
 
 namespace minato::app {
@@ -155,6 +156,7 @@ void Supervisor::changed(const ProcessState& state) {
     log::warn("ended", {{"process", state.name}, {"how", state.last_end}});
   }
   write_states();
+  tell_why(state);
   bool& was = failing_[state.name];
   if (was == state.failing || !incidents_) return;
   was = state.failing;
@@ -167,6 +169,22 @@ void Supervisor::changed(const ProcessState& state) {
   } else {
     incidents_->resolve(key);
   }
+}
+
+// A single death is no incident (it is back in a second), unless it says that a person should know:
+// statements that took the gate along would do so again.
+void Supervisor::tell_why(const ProcessState& state) {
+  if (!incidents_) return;
+  const std::string key = "end." + state.name;
+  if (state.pid > 0 && state.quick_deaths == 0 && told_.erase(key) > 0) incidents_->resolve(key);
+  const bool memory = state.exit_code == gate::exit_out_of_memory;
+  if (state.pid > 0 || stopping_ || (!memory && state.exit_code != gate::exit_not_obeyed)) return;
+  told_.insert(key);
+  incidents_->open(
+      key, state.name + (memory ? " ran out of memory" : " gave up a statement that did not end"),
+      "All its sessions ended; it was started again at once. The log of `minato serve` names the "
+      "account of the statement that ran (gate.memory_short, gate.statement_does_not_end)." +
+          std::string(memory ? " More memory: [limits] gate_memory_mb in minato.toml." : ""));
 }
 
 // Read by the role web and by `minato status`; replaced in one step.

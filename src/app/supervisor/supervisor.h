@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "app/catalogue.h"
 #include "app/supervisor/incidents.h"
@@ -28,6 +29,7 @@ class Supervisor {
   std::vector<std::string> role_names(const Config& config) const;
   void loop();
   void changed(const ProcessState& state);
+  void tell_why(const ProcessState& state);
   void write_states() const;
   void reload_if_changed();
   void renew_keys_if_changed();
@@ -44,6 +46,7 @@ class Supervisor {
   std::optional<Incidents> incidents_;
   Keeper keeper_;
   std::map<std::string, bool> failing_;
+  std::set<std::string> told_;  // whose single death is an open incident
   std::string fingerprint_;
   std::string keys_;  // as key_stamps()
   int signal_fd_ = -1;

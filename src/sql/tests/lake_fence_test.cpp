@@ -66,6 +66,26 @@ class LakeFenceTest : public ::testing::Test {
 };
 Platform* LakeFenceTest::platform_ = nullptr;
 
+/// Goal: what the lake adds to each table (file, row number, commit) is hidden; a table's own
+/// column of such a name is not. Method: one table with such a column.
+TEST_F(LakeFenceTest, OwnColumnsMayHaveTheNamesOfHiddenOnes) {
+  bool failed = false;
+  run("CREATE TABLE minato.shop.uploads AS SELECT 7 AS id, 'a.csv' AS filename", failed);
+  ASSERT_FALSE(failed);
+  for (const char* sql : {
+           "SELECT filename FROM shop.uploads",
+           "SELECT u.filename FROM shop.uploads u JOIN shop.uploads v USING (filename)",
+           "SELECT uploads.filename FROM minato.shop.uploads TABLESAMPLE 100%",
+           "SELECT f FROM shop.uploads AS u(i, f) WHERE f <> 'filename'",
+       }) {
+    const auto passed = checked(sql);
+    ASSERT_TRUE(passed) << describe(passed.error());
+    EXPECT_THAT(run(passed->text, failed), HasSubstr("a.csv")) << passed->text;
+    EXPECT_FALSE(failed) << passed->text;
+  }
+  run("DROP TABLE minato.shop.uploads", failed);
+}
+
 TEST_F(LakeFenceTest, AttemptsFailAndTellNothing) {
   // The door to the records is open: without the fence this is read.
   bool failed = false;
