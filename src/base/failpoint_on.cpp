@@ -51,13 +51,17 @@ std::map<std::string, Action, std::less<>>& actions() {
   return instance;
 }
 
-/// Replaced files have another inode; a process begins with what the file says then.
+/// A process begins with what the file says then. (Inode numbers alone are used again at once.)
 void read_file_again() {
   static const char* const path = std::getenv("MINATO_FAILPOINTS_FILE");
-  static ino_t seen = 0;
+  static struct stat seen {};
   struct stat now {};
-  if (path == nullptr || stat(path, &now) != 0 || now.st_ino == seen) return;
-  seen = now.st_ino;
+  if (path == nullptr || stat(path, &now) != 0) return;
+  if (now.st_ino == seen.st_ino && now.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
+      now.st_mtim.tv_nsec == seen.st_mtim.tv_nsec) {
+    return;
+  }
+  seen = now;
   std::ifstream in(path);
   actions() = parse(std::string(std::istreambuf_iterator<char>(in), {}));
 }

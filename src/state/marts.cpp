@@ -191,6 +191,12 @@ Result<int> mart_failed(pg::Connection& connection, const MartRun& run, const st
           "duration_ms = (minato.to_us(clock_timestamp()) - $5::bigint) / 1000 "
           "where schema_name = $1 and mart_name = $2 and sql_hash = $6 returning failures",
           {name.schema, name.name, error, param(retry_at), param(run.started_at), run.hash}));
+  if (rows.size() == 0) {  // not running any more, else it would never be planned again
+    TRY(
+        connection.query("update minato.mart set state = 'waiting', why = '' "
+                         "where schema_name = $1 and mart_name = $2",
+                         {name.schema, name.name}));
+  }
   TRY(record_run(connection, run, "failed", std::nullopt, error));
   return rows.size() == 0 ? 0 : static_cast<int>(rows.integer(0, 0));
 }

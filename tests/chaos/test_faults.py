@@ -1,10 +1,10 @@
 """Everyday misfortunes: each gives an error that says what to do, loses nothing, and is over once
 its cause is gone."""
 
+import contextlib
 import os
-import pathlib
+import random
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -17,6 +17,7 @@ from harness.minato import wait_for_rows
 from harness.ports import Proxy, wait_until
 
 pytestmark = pytest.mark.slow
+SEED = int(os.environ.get("MINATO_CHAOS_SEED", str(int(time.time()))))
 
 
 @pytest.fixture
@@ -276,36 +277,125 @@ def test_unreadable_mart_file(source, new_platform, how):
     wait_for_rows(platform, "SELECT a FROM m.bad", [(1,)], 30)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+@contextlib.contextmanager
+def small_disk(directory, megabytes):
+    """A file system of its own at `directory`."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", directory]
+    if os.geteuid() != 0 or subprocess.run(mount).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as f, pytest.raises(OSError):
+        while True:
+            f.write(b"x" * 65536)
+    return path
+
+
 def test_full_disk(source, new_platform):
+    """The lake's disk is full: capture stops and says so, readers go on."""
     platform = new_platform()
     lake = platform.directory / "lake"
     lake.mkdir(exist_ok=True)
-    if (
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "tmpfs", lake]
-        ).returncode
-        != 0
-    ):
-        pytest.skip("mount is not allowed here")
-    try:
-        platform.source_add(source.url(), "shop.%")
-        platform.serve()
+    with small_disk(lake, 24):
+        try:
+            platform.source_add(source.url(), "shop.%")
+            platform.serve()
+            platform.wait(30)
+            filler = fill(lake / "filler")
+            source.run("INSERT INTO shop.t (v) SELECT MD5(seq) FROM seq_1_to_50000")
+            source_state(platform, "space|disk|full")
+            assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]
+            filler.unlink()
+            healthy_and_equal(source, platform)
+            assert platform.stop() == 0
+        finally:
+            platform.kill_all()
+
+
+def test_full_disk_of_postgresql(source, new_platform):
+    """PostgreSQL's disk is full: it may even end itself; nothing is lost, and all goes on."""
+    platform = new_platform()
+    with small_disk(platform.directory / ".minato", 200):
+        try:
+            platform.account_add()
+            platform.source_add(source.url(), "shop.%")
+            platform.serve()
+            platform.wait(30)
+            filler = fill(platform.directory / ".minato" / "filler")
+            for n in range(30):  # until the log of PostgreSQL needs a new file
+                source.run("INSERT INTO shop.t (v) SELECT MD5(seq) FROM seq_1_to_500")
+                source.run(f"CREATE TABLE shop.more{n} AS SELECT * FROM shop.t LIMIT 2")
+                time.sleep(0.3)
+                if platform.log_has("No space left|[Dd]isk|space"):
+                    break
+            said = platform.log_has("No space left|[Dd]isk|space")
+            filler.unlink()
+            assert said, "nothing in the log about the full disk"
+            healthy_and_equal(source, platform, 120)
+            assert platform.stop() == 0
+        finally:
+            platform.kill_all()
+
+
+def test_two_minatos_on_one_directory(source, new_platform):
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    second = platform.call("serve", check=False, timeout=20)
+    assert second.returncode != 0
+    assert str(platform.process.pid) in second.stderr and "already" in second.stderr
+    healthy_and_equal(source, platform)
+
+
+def test_connection_cut_in_the_middle_of_everything(source, new_platform):
+    """First reads, large transactions and small ones, each cut again and again on the way."""
+    proxy = Proxy(source.port)
+    rng = random.Random(SEED)
+    print(f"MINATO_CHAOS_SEED={SEED}")
+    source.run("INSERT INTO shop.t (v) SELECT MD5(seq) FROM seq_1_to_200000")
+    platform = new_platform()
+    platform.source_add(source.url(port=proxy.port), "shop.%")
+    platform.serve()
+    for n in range(12):
+        with source.connect("shop", autocommit=False) as c, c.cursor() as cursor:
+            cursor.execute("INSERT INTO t (v) SELECT MD5(seq) FROM seq_1_to_20000")
+            cursor.execute("UPDATE t SET v = CONCAT(v, 'x') WHERE id MOD 7 = %s", (n % 7,))
+            cursor.execute("DELETE FROM t WHERE id MOD 50 = %s", (n,))
+            c.commit()
+        time.sleep(rng.uniform(0, 0.7))
+        proxy.cut()
+        time.sleep(rng.uniform(0, 0.3))
+        proxy.heal()
+    healthy_and_equal(source, platform, 90)
+    proxy.cut()
+
+
+def test_clock_of_the_source_jumps(source, new_platform):
+    """Times in the source's log are years off, ahead or behind: rows, lag, marts do not mind."""
+    platform = new_platform()
+    platform.configure("marts", refresh_seconds=1)
+    platform.mart("m.n", "SELECT count(*) AS n FROM shop.t")
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    rows = 1000
+    for clock in ("2037-01-01", "1999-12-31"):
+        source.run(
+            f"SET timestamp = UNIX_TIMESTAMP('{clock}')",
+            "INSERT INTO shop.t (v) SELECT 'odd' FROM seq_1_to_10",
+            f"ALTER TABLE shop.t ADD COLUMN c{clock[:4]} TIMESTAMP DEFAULT CURRENT_TIMESTAMP",
+        )
+        rows += 10
         platform.wait(30)
-        filler = pathlib.Path(lake) / "filler"
-        with open(filler, "wb", buffering=0) as f, pytest.raises(OSError):
-            while True:
-                f.write(b"x" * 65536)
-        source.run("INSERT INTO shop.t (v) SELECT MD5(seq) FROM seq_1_to_50000")
-        source_state(platform, "space|disk|full")
-        assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]
-        filler.unlink()
-        healthy_and_equal(source, platform)
-        assert platform.stop() == 0
-    finally:
-        platform.kill_all()
-        subprocess.run(["umount", "-l", lake], check=True)
-        shutil.rmtree(lake, ignore_errors=True)
+        compare(source, platform, "shop")
+        wait_for_rows(platform, "SELECT n FROM m.n", [(rows,)], 20)
+        wait_until(lambda: platform.status()["sources"][0]["lag_ms"] < 10_000, 15, 0.5, "no lag")
+    healthy_and_equal(source, platform)
 
 
 def test_gate_killed_in_the_middle_of_a_query(source, new_platform):

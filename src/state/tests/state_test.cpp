@@ -235,6 +235,23 @@ TEST_F(State, AJobThatKillsItsWorkersIsGivenUp) {
   EXPECT_EQ(number("select count(*) from minato.mart_run where outcome = 'lost'"), 2);
 }
 
+// A failure of the old definition: the new one is planned again, not taken for running for ever.
+TEST_F(State, AMartThatChangedWhileItRanIsNotRunningAfterItsFailure) {
+  put("a");
+  ASSERT_OK(enqueue(db, {{JobKind::refresh, {"m", "a"}}}));
+  const MartRun run{claim(db, "w").value().value(),
+                    "an older hash",
+                    SystemTime(std::chrono::seconds(1000)),
+                    5,
+                    77,
+                    41};
+  EXPECT_EQ(mart_failed(db, run, "no such column", SystemTime(std::chrono::seconds(2000))).value(),
+            0);
+  const MartProgress mart = mart_progress(db).value().at(0);
+  EXPECT_EQ(mart.state, MartState::waiting);
+  EXPECT_EQ(mart.failures, 0);
+}
+
 TEST_F(State, AMartRunsFailsAndSucceeds) {
   put("a");
   ASSERT_OK(enqueue(db, {{JobKind::refresh, {"m", "a"}}}));
