@@ -13,22 +13,42 @@ constexpr std::size_t rows_max = 16 * 1024;
 constexpr std::size_t bytes_max = std::size_t{4} << 20;
 constexpr std::chrono::seconds silence_max{300};
 
-/// Takes each table's metadata lock (shared; held to the end of the transaction), then reads the
-/// shapes: from here on no DDL can change them. A DDL that came in between is reported by the first
-/// read as Error{conflict}.
-Result<std::vector<TableSchemaPtr>> hold_shapes(Connection& connection,
-                                                const std::vector<TableName>& tables) {
-  std::vector<TableSchemaPtr> shapes;
+/// Takes each table's metadata lock, held to the end of the transaction: shared, it keeps DDL out
+/// but no writer. Gives up when a DDL holds it for long.
+Status hold(Connection& connection, const std::vector<TableName>& tables, int seconds_max) {
+  TRY(connection.run("SET SESSION lock_wait_timeout=" + std::to_string(seconds_max)));
   for (const TableName& table : tables) {
-    const std::string name =
-        quote_mysql_identifier(table.schema) + "." + quote_mysql_identifier(table.name);
-    const Status held = connection.run("SELECT 1 FROM " + name + " LIMIT 0");
+    const Status held = connection.run("SELECT 1 FROM " + quote_mysql_identifier(table.schema) +
+                                       "." + quote_mysql_identifier(table.name) + " LIMIT 0");
     if (!held && held.error().code == Code::not_found) continue;  // dropped meanwhile
     TRY(held);
+  }
+  return {};
+}
+
+Result<std::vector<TableSchemaPtr>> read_these_shapes(Connection& connection,
+                                                      const std::vector<TableName>& tables) {
+  std::vector<TableSchemaPtr> shapes;
+  for (const TableName& table : tables) {
     TRY_ASSIGN(auto shape, read_shape(connection, table));
     if (shape != nullptr) shapes.push_back(std::move(shape));
   }
   return shapes;
+}
+
+/// A view does not see that a table was renamed, or a column, after it was opened. So a second
+/// connection keeps DDL out until the view's own transaction does: names and shapes are those of
+/// its place in the log. A DDL that waits for the one makes the other wait: hence the short wait.
+Result<LogPosition> open_held_view(const SourceOptions& options, Connection& connection,
+                                   const std::vector<TableName>& tables) {
+  constexpr int guard_seconds_max = 10;
+  constexpr int seconds_max = 2;
+  TRY_ASSIGN(auto guard, Connection::open(options, silence_max));
+  TRY(guard.run("BEGIN"));
+  TRY(hold(guard, tables, guard_seconds_max));
+  TRY_ASSIGN(LogPosition position, Flavour::of(connection).open_view(options, connection, tables));
+  TRY(hold(connection, tables, seconds_max));
+  return position;
 }
 
 Status read_table(Connection& connection, const TableSchemaPtr& shape, const SnapshotSink& sink,
@@ -70,9 +90,8 @@ Result<LogPosition> read_snapshot(
     const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
     const SnapshotSink& sink, std::stop_token stop) {
   TRY_ASSIGN(auto connection, Connection::open(options, silence_max));
-  TRY_ASSIGN(const LogPosition position,
-             Flavour::of(connection).open_view(options, connection, tables));
-  TRY_ASSIGN(const auto shapes, hold_shapes(connection, tables));
+  TRY_ASSIGN(const LogPosition position, open_held_view(options, connection, tables));
+  TRY_ASSIGN(const auto shapes, read_these_shapes(connection, tables));
   TRY(opened(shapes));
   for (const TableSchemaPtr& shape : shapes) {
     if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
