@@ -22,6 +22,7 @@ struct GateOptions {
   std::filesystem::path certificate_file;  // PEM, with key_file: TLS is offered; both empty: it is
                                            // not
   std::filesystem::path key_file;
+  bool require_tls = false;  // logins without TLS are refused
 
   // The lake: catalogue (libpq keywords of the SELECT-only role minato_reader, with password) and
   // data.
@@ -61,6 +62,10 @@ inline constexpr int exit_out_of_memory = 71;
 /// Name of the internal account that `minato sql` uses (a superior of nobody: it too only reads the
 /// lake).
 inline constexpr const char* admin_account = "minato_admin";
+
+/// Error{invalid} unless the two files are a certificate, valid now, and its key.
+Status check_certificate(const std::filesystem::path& certificate,
+                         const std::filesystem::path& key);
 
 /// Serves until `stop` is requested. Returns an error when it cannot start (port in use, catalogue
 /// out of reach).

@@ -224,6 +224,22 @@ void AsioServer::shut_down() {
 
 }  // namespace
 
+Status check_certificate(const std::filesystem::path& certificate,
+                         const std::filesystem::path& key) {
+  GateOptions options;
+  options.certificate_file = certificate;
+  options.key_file = key;
+  TRY_ASSIGN(auto tls, tls_context(options));
+  const X509* own = ::SSL_CTX_get0_certificate(tls->native_handle());
+  if (::X509_cmp_current_time(::X509_get0_notAfter(own)) < 0) {
+    return fail(Code::invalid, "The gate's certificate has expired: " + certificate.string());
+  }
+  if (::X509_cmp_current_time(::X509_get0_notBefore(own)) > 0) {
+    return fail(Code::invalid, "The gate's certificate is not valid yet: " + certificate.string());
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Server>> Server::listen(const GateOptions& options) {
   std::uint16_t port = 0;
   TRY_ASSIGN(auto tls, tls_context(options));

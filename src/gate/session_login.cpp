@@ -107,6 +107,11 @@ asio::awaitable<bool> Session::log_in() {
       {account, process_}, secret_, account == admin_account, settings_of(*startup)};
   // The message's bytes are not needed any more.
   input_.erase(0, next_frame(input_, true, startup_size_max).value()->size);
+  if (hub_.options.require_tls && !transport_.tls()) {
+    refuse("28000", "this server takes no connections without encryption",
+           "Connect with TLS: sslmode=require or stricter.");
+    co_return false;
+  }
   if (account.empty()) {
     refuse("28000", "no user name specified in the startup packet");
     co_return false;

@@ -226,3 +226,63 @@ def test_sslmode_prefer_and_disable(shared):
     for mode in ("disable", "prefer"):
         with shared.connect(sslmode=mode) as c:
             assert c.execute("SELECT 1").fetchone() == (1,)
+
+
+def certificate(directory, name):
+    """A certificate of its own authority, for localhost; written in one step, as renewals should."""
+    for suffix in ("crt", "key"):
+        (directory / f"gate.{suffix}.new").unlink(missing_ok=True)
+    subprocess.run(
+        f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN={name} -days 2"
+        f" -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout {directory}/gate.key.new"
+        f" -out {directory}/gate.crt.new",
+        shell=True,
+        check=True,
+        capture_output=True,
+    )
+    for suffix in ("key", "crt"):
+        (directory / f"gate.{suffix}.new").rename(directory / f"gate.{suffix}")
+
+
+def test_tls(new_platform):
+    """Goal: TLS by two lines in minato.toml, also required, also renewed, without a restart of
+    serve. Method: certificates made here; libpq with and without verification."""
+    platform = new_platform()
+    platform.serve()
+    pid = platform.process.pid
+    authority = platform.directory / "gate.crt"
+
+    def common_name():
+        shown = subprocess.run(
+            f"openssl s_client -starttls postgres -connect 127.0.0.1:{platform.gate_port}"
+            " </dev/null | openssl x509 -noout -subject",
+            shell=True,
+            capture_output=True,
+            text=True,
+        )
+        return shown.stdout.strip().rpartition("= ")[2]
+
+    with pytest.raises(psycopg.OperationalError, match="SSL"):
+        platform.connect(sslmode="require")
+    platform.configure("gate", tls_cert_file="gate.crt", tls_key_file="gate.key", require_tls=True)
+    check = platform.call("check", check=False)
+    assert check.returncode != 0 and "gate.crt" in check.stdout + check.stderr
+    certificate(platform.directory, "first")
+    platform.call("check")
+    platform.config.touch()
+    wait_until(lambda: common_name() == "first", 30, 0.2, "the certificate")
+    for mode in ("require", "verify-ca", "verify-full"):
+        with platform.connect(sslmode=mode, sslrootcert=str(authority)) as c:
+            assert c.execute("SELECT 1").fetchone() == (1,)
+            assert c.pgconn.ssl_in_use
+    with pytest.raises(psycopg.OperationalError, match="encryption"):
+        platform.connect(sslmode="disable")
+    assert "1" in platform.call("sql", "SELECT 1").stdout
+    (platform.directory / "gate.key").write_text("not a key")
+    wait_until(lambda: platform.status()["incidents"], 20, what="an incident")
+    assert platform.query("SELECT 1") == [(1,)]  # by the former certificate
+    certificate(platform.directory, "second")
+    wait_until(lambda: common_name() == "second", 30, 0.2, "the new certificate")
+    with platform.connect(sslmode="verify-full", sslrootcert=str(authority)) as c:
+        assert c.execute("SELECT 1").fetchone() == (1,)
+    assert platform.process.pid == pid and platform.process.poll() is None

@@ -9,6 +9,7 @@
 #include "app/cli.h"
 #include "app/commands/commands.h"
 #include "app/roles/engine.h"
+#include "app/roles/role.h"
 #include "app/roles/sources.h"
 #include "lake/engine.h"
 #include "state/tables.h"
@@ -22,6 +23,11 @@ struct Found {
   std::string message;
   std::string suggestion;
 };
+
+void check_gate(const Platform& platform, const Config& config, std::vector<Found>& out) {
+  const Status good = check_gate_certificate(platform, config);
+  if (!good) out.push_back({"minato.toml", 0, describe(good.error()), "[gate] tls_cert_file"});
+}
 
 void check_sources(const Platform& platform, const Config& config, std::vector<Found>& out) {
   for (const SourceConfig& source : config.sources) {
@@ -83,6 +89,7 @@ Result<int> check(const Platform& platform, bool json) {
   }
   if (found.empty()) {
     check_sources(platform, config, found);
+    check_gate(platform, config, found);
     for (const bool reader : {false, true}) {
       const auto lake = lake_options(platform, config, "", reader);
       if (!lake) found.push_back({"minato.toml", 0, lake.error().message, ""});

@@ -70,8 +70,8 @@ void check_bucket(const Platform& platform, const Config& config, Diagnosis& out
 
 void check_ports(const Platform& platform, const Config& config, Diagnosis& out) {
   const bool serving = require_serve(platform).has_value();
-  for (const auto& [section, listen] :
-       {std::pair("gate", config.gate), std::pair("http", config.http)}) {
+  using Section = std::pair<const char*, ListenConfig>;
+  for (const auto& [section, listen] : {Section("gate", config.gate), {"http", config.http}}) {
     const std::string what = fmt::format("[{}] {}:{}", section, listen.listen, listen.port);
     const Status free = check_port(section, listen);
     if (serving) {

@@ -34,6 +34,12 @@ constexpr const char* kConfig =
 [gate]                      # people and their tools: psql -h 127.0.0.1 -p {0} -d minato
 # listen = "127.0.0.1"      # "0.0.0.0" for all networks
 port = {0}
+# tls_cert_file = "gate.crt"       # PEM, with the whole chain; a new file is taken over by itself
+# tls_key_file = "gate.key"
+# require_tls = true               # nobody without TLS
+# sessions_max = 200
+# statement_timeout_seconds = 600  # 0: none
+# idle_timeout_seconds = 28800
 
 [http]                      # status page, /api/v1/status, /metrics, /healthz
 # listen = "127.0.0.1"

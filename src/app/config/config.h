@@ -47,6 +47,17 @@ struct ListenConfig {
   bool operator==(const ListenConfig&) const = default;
 };
 
+struct GateConfig : ListenConfig {
+  GateConfig() { port = 5439; }
+  std::string tls_cert_file;  // PEM, relative to the platform's directory; empty: no TLS
+  std::string tls_key_file;
+  bool require_tls = false;
+  int sessions_max = 200;
+  int statement_timeout_seconds = 600;  // 0: none
+  int idle_timeout_seconds = 28'800;    // 0: none
+  bool operator==(const GateConfig&) const = default;
+};
+
 struct MartsConfig {
   int refresh_seconds = 60;
   int workers = 1;
@@ -82,7 +93,7 @@ struct SourceConfig {
 
 struct Config {
   LakeConfig lake;
-  ListenConfig gate{.port = 5439};
+  GateConfig gate;
   ListenConfig http{.port = 8750};
   int capture_interval_ms = 100;
   MartsConfig marts;

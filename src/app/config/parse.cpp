@@ -148,7 +148,7 @@ class Reader {
   void read(const toml::table& root) {
     Section top(root, "", file_, problems_);
     in(top, "lake", [&](Section& s) { lake(s); });
-    in(top, "gate", [&](Section& s) { listener(s, config_.gate); });
+    in(top, "gate", [&](Section& s) { gate(s, config_.gate); });
     in(top, "http", [&](Section& s) { listener(s, config_.http); });
     in(top, "capture",
        [&](Section& s) { s.number("interval_ms", config_.capture_interval_ms, 10, 60'000); });
@@ -244,6 +244,16 @@ class Reader {
     s.number("port", out.port, 1, 65'535);
   }
 
+  void gate(Section& s, GateConfig& out) {
+    listener(s, out);
+    s.text("tls_cert_file", out.tls_cert_file);
+    s.text("tls_key_file", out.tls_key_file);
+    s.flag("require_tls", out.require_tls);
+    s.number("sessions_max", out.sessions_max, 1, 10'000);
+    s.number("statement_timeout_seconds", out.statement_timeout_seconds, 0, 86'400);
+    s.number("idle_timeout_seconds", out.idle_timeout_seconds, 0, 86'400);
+  }
+
   void source(const toml::table& table) {
     SourceConfig out;
     out.line = static_cast<int>(table.source().begin.line);
@@ -303,6 +313,13 @@ std::vector<Problem> parse_config(std::string_view text, const std::string& file
     return problems;
   }
   Reader(file, problems, config).read(parsed.table());
+  if (config.gate.tls_cert_file.empty() != config.gate.tls_key_file.empty()) {
+    problems.push_back(
+        {file, 0, "[gate] has one of tls_cert_file and tls_key_file only.", "Give both, or none."});
+  } else if (config.gate.require_tls && config.gate.tls_cert_file.empty()) {
+    problems.push_back({file, 0, "[gate] require_tls needs a certificate.",
+                        "Give tls_cert_file and tls_key_file."});
+  }
   if (config.gate.port == config.http.port && config.gate.listen == config.http.listen) {
     problems.push_back(
         {file, 0, "[gate] and [http] have the same port " + std::to_string(config.gate.port) + ".",

@@ -11,6 +11,14 @@ Status run_gate(const RoleContext& context) {
   gate::GateOptions options;
   options.listen = config.gate.listen;
   options.port = static_cast<std::uint16_t>(config.gate.port);
+  options.require_tls = config.gate.require_tls;
+  options.sessions_max = static_cast<std::uint32_t>(config.gate.sessions_max);
+  options.statement_timeout = std::chrono::seconds(config.gate.statement_timeout_seconds);
+  options.idle_timeout = std::chrono::seconds(config.gate.idle_timeout_seconds);
+  if (!config.gate.tls_cert_file.empty()) {
+    options.certificate_file = context.platform.dir / config.gate.tls_cert_file;
+    options.key_file = context.platform.dir / config.gate.tls_key_file;
+  }
   options.catalogue_conninfo = context.access.reader;
   options.account_conninfo = context.access.gate;
   TRY_ASSIGN(const lake::LakeOptions lake,
@@ -26,6 +34,12 @@ Status run_gate(const RoleContext& context) {
   options.memory_limit_mb = static_cast<std::uint32_t>(config.limits.gate_memory_mb);
   options.threads = static_cast<std::uint32_t>(config.limits.threads);
   return gate::run(options, context.stop);
+}
+
+Status check_gate_certificate(const Platform& platform, const Config& config) {
+  if (config.gate.tls_cert_file.empty()) return {};
+  return gate::check_certificate(platform.dir / config.gate.tls_cert_file,
+                                 platform.dir / config.gate.tls_key_file);
 }
 
 }  // namespace minato::app

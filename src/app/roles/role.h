@@ -37,4 +37,7 @@ Status wait_for_lake(const RoleContext& context);
 /// MINATO_DUCKDB_ROOT says.
 Result<std::filesystem::path> extension_directory();
 
+/// That the files which [gate] names are a certificate and its key; fine when it names none.
+Status check_gate_certificate(const Platform& platform, const Config& config);
+
 }  // namespace minato::app

@@ -70,6 +70,7 @@ Status Supervisor::run() {
 Status Supervisor::start() {
   fingerprint_ = fingerprint();
   keys_ = key_stamps();
+  certificate_ = certificate_stamps();
   TRY(lake_options(platform_, config_, ""));  // its keys can be read
   TRY(lake_options(platform_, config_, "", true));
   TRY(check_port("gate", config_.gate));
@@ -144,6 +145,7 @@ void Supervisor::loop() {
     keeper_.tick(Clock::now());
     reload_if_changed();
     renew_keys_if_changed();
+    renew_certificate_if_changed();
     if (incidents_) incidents_->flush();
   }
 }
@@ -231,6 +233,28 @@ void Supervisor::renew_keys_if_changed() {
   }
 }
 
+// Likewise a certificate and its key. Others than these stay in use while the files do not fit.
+void Supervisor::renew_certificate_if_changed() {
+  std::string now = certificate_stamps();
+  if (now == certificate_) return;
+  certificate_ = std::move(now);
+  if (const Status good = check_gate_certificate(platform_, config_); !good) {
+    log::error("the gate's certificate is not taken over", {{"error", good.error()}});
+    incidents_->open("certificate", "The gate's new certificate is not taken over",
+                     good.error().message);
+    return;
+  }
+  incidents_->resolve("certificate");
+  log::info("the gate's certificate was renewed: the gate starts again");
+  keeper_.restart("gate", Clock::now());
+}
+
+std::string Supervisor::certificate_stamps() const {
+  if (config_.gate.tls_cert_file.empty()) return {};
+  return stamp(platform_.dir / config_.gate.tls_cert_file) + " " +
+         stamp(platform_.dir / config_.gate.tls_key_file);
+}
+
 std::string Supervisor::key_stamps() const {
   if (!config_.lake.on_s3()) return {};
   const S3Config& s3 = config_.lake.s3;
@@ -251,6 +275,7 @@ Result<Config> Supervisor::take_over() const {
                 "Another [lake] needs a new start of minato serve; until then no change of "
                 "minato.toml is taken over.");
   }
+  TRY(check_gate_certificate(platform_, fresh));
   std::error_code error;
   fs::create_directories(platform_.config_in_force(), error);
   TRY(write_file(platform_.config_in_force() / "minato.toml", text));
@@ -274,6 +299,7 @@ void Supervisor::apply(const Config& fresh) {
   const auto before = role_names(config_);
   const auto after = role_names(fresh);
   config_ = fresh;
+  certificate_ = certificate_stamps();
   for (const std::string& name : before) {
     if (std::find(after.begin(), after.end(), name) == after.end())
       keeper_.remove(name, seconds(5));

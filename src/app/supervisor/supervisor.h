@@ -33,7 +33,9 @@ class Supervisor {
   void write_states() const;
   void reload_if_changed();
   void renew_keys_if_changed();
+  void renew_certificate_if_changed();
   std::string key_stamps() const;
+  std::string certificate_stamps() const;
   Result<Config> take_over() const;
   void apply(const Config& fresh);
   std::string fingerprint() const;
@@ -48,7 +50,8 @@ class Supervisor {
   std::map<std::string, bool> failing_;
   std::set<std::string> told_;  // whose single death is an open incident
   std::string fingerprint_;
-  std::string keys_;  // as key_stamps()
+  std::string certificate_;  // stamps of the gate's certificate and key
+  std::string keys_;         // as key_stamps()
   int signal_fd_ = -1;
   bool stopping_ = false;
 };
