@@ -82,9 +82,10 @@ def new_platform():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(mariadb):
-    """A serving platform that captures all databases e2e_*; shared by the tests of a module."""
+    """A serving platform that captures all databases e2e_*; shared by all tests that do not hurt
+    it."""
     directory = scratch("mt")
     platform = Platform(directory / "p")
     try:

@@ -20,6 +20,19 @@ deadline = time.monotonic() + 48 * 60
 JOBS = str(os.cpu_count() or 2)
 # Rooms whose tests start threads; the others have nothing for ThreadSanitizer to find.
 THREADED = ["base", "runtime", "lake", "ingest", "marts", "gate", "web", "app"]
+# Unit tests that take seconds of CPU: left out of --fast.
+SLOW_UNITS = ":".join(
+    (
+        "ChaosTest.*",
+        "DifferentialTest.*",
+        "Figures*.*",
+        "MaintenanceTest.FilesOfVeryWideRows*",
+        "MysqlLive.backlog*",
+        "Sandbox.AStatementThatEatsMemory*",
+        "MartsTest.AFailingMart*",
+        "Board.ThousandsOfMarts",
+    )
+)
 SUPPRESSIONS = os.path.join(os.getcwd(), "tools", "sanitizers")
 
 
@@ -95,6 +108,8 @@ def unit(stage, directory, rooms, words, timeout, tally):
         environment.setdefault("GTEST_SHUFFLE", "1")
         if words:
             environment["GTEST_FILTER"] = "*%s*" % words
+        elif "MINATO_FAST" in os.environ:
+            environment["GTEST_FILTER"] = "-" + SLOW_UNITS
         if directory == "build-tsan":
             # setuid() in a process with threads: what glibc does then is unknown to TSan.
             environment["GTEST_FILTER"] = "-Sandbox.*"
@@ -178,7 +193,7 @@ def main():
     options = parser.parse_args()
     small = options.fast or bool(options.k)
     if options.fast:
-        os.environ["MINATO_WITHOUT_MYSQL"] = "1"
+        os.environ["MINATO_WITHOUT_MYSQL"] = os.environ["MINATO_FAST"] = "1"
 
     tally = Tally()
     if options.lint:
