@@ -20,8 +20,8 @@ struct MaintenanceOptions {
       std::chrono::hours(1);  // age of a file without a name before it is removed
   std::uint64_t target_file_bytes = 256ULL << 20;
   std::uint64_t slice_bytes = 64ULL << 20;  // one compaction reads about this much at most
-  std::size_t small_files_min = 8;          // so many files of a similar size are merged
-  double deleted_share_max = 0.2;           // a file with more deleted rows is rewritten
+  std::size_t small_files_min = 4;          // so many files of a similar size are merged
+  double deleted_share_max = 0.1;           // a file with more deleted rows is rewritten
   std::chrono::milliseconds budget =
       std::chrono::seconds(5);  // one run() stops starting new slices after this
   std::chrono::seconds orphans_every = std::chrono::hours(1);
@@ -81,7 +81,7 @@ class Maintenance {
   WithLane with_lane_;
   std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
   std::optional<std::chrono::steady_clock::time_point> orphans_checked_;
-  std::set<std::int64_t> full_;  // files of very wide rows that are not to be merged further
+  std::set<std::int64_t> full_;        // files of very wide rows that are not to be merged further
   std::int64_t trimmed_snapshot_ = 0;  // files that ended up to here have no statistics any more
 };
 

@@ -53,7 +53,7 @@ port = {1}
 # core_memory_mb = 512
 # worker_memory_mb = 384
 # gate_memory_mb = 512
-# threads = 2
+# threads = 2               # of one statement: a person's, a mart's
 
 [maintenance]
 # retention_minutes = 60    # how long older states of the lake stay readable

@@ -67,7 +67,7 @@ struct LimitsConfig {  // memory of each role's engine or process
   int core_memory_mb = 512;
   int worker_memory_mb = 384;
   int gate_memory_mb = 512;
-  int threads = 2;  // of each engine
+  int threads = 2;  // of a gate's and a worker's engine
 };
 
 struct MaintenanceConfig {

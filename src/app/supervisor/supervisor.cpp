@@ -292,8 +292,7 @@ void Supervisor::apply(const Config& fresh) {
   }
   if (fresh.http != config_.http) restart.insert("web");
   if (now.worker_memory_mb != was.worker_memory_mb || threads) restart.insert("worker");
-  if (fresh.maintenance != config_.maintenance || now.core_memory_mb != was.core_memory_mb ||
-      threads) {
+  if (fresh.maintenance != config_.maintenance || now.core_memory_mb != was.core_memory_mb) {
     restart.insert("core");
   }
   const auto before = role_names(config_);
