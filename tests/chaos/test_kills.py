@@ -1,9 +1,10 @@
 """Goal: nothing lost, nothing doubled, whatever dies and whenever.
 
 Method: a random workload with DDL, large transactions, changed keys and tables without keys;
-kill -9 of single roles, of everything at once, and at every named failpoint of the code (a new one is found
-by itself); the same places fail instead of dying. Then the whole contents are compared, the marts
-computed again, and orphaned files looked for. The seed is printed: MINATO_CHAOS_SEED repeats a run.
+kill -9 of single roles, of everything at once, and at every named failpoint of the code (a new one
+is found by itself); the same places fail instead of dying. Then the whole contents are compared,
+the marts computed again, and orphaned files looked for. The seed is printed: MINATO_CHAOS_SEED
+repeats a run.
 MINATO_CHAOS_KILLS sets the number of random kills (./dev test --chaos: 60).
 """
 
