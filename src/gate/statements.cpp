@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "gate/conversation.h"
+#include "gate/psql.h"
 
 namespace minato::gate {
 namespace {
@@ -93,7 +94,7 @@ Conversation::Outcome<Conversation::PreparedPtr> Conversation::prepare(
   sql::Fence fence;
   fence.search_path = settings_.search_path();
   fence.allow_explain = client_.administrator;
-  auto checked = sql::check(reader_->parser(), sql, fence);
+  auto checked = sql::check(reader_->parser(), psql_query(sql).value_or(sql), fence);
   if (!checked) return refuse(checked.error(), Origin::fence);
   statement->checked = std::move(*checked);
   if (auto described = describe(*statement, types); !described)

@@ -229,7 +229,7 @@ def test_sslmode_prefer_and_disable(shared):
 
 
 def certificate(directory, name):
-    """A certificate of its own authority, for localhost; written in one step, as renewals should."""
+    """A certificate of its own authority, for localhost; written in one step."""
     for suffix in ("crt", "key"):
         (directory / f"gate.{suffix}.new").unlink(missing_ok=True)
     subprocess.run(
@@ -286,3 +286,23 @@ def test_tls(new_platform):
     with platform.connect(sslmode="verify-full", sslrootcert=str(authority)) as c:
         assert c.execute("SELECT 1").fetchone() == (1,)
     assert platform.process.pid == pid and platform.process.poll() is None
+
+
+def test_psql_lists_and_describes(shared, table):
+    """Goal: psql's commands about tables show the lake's, and nothing of its own catalogue."""
+
+    def shown(command):
+        result = psql(shared, "-At", "-c", command)
+        assert result.returncode == 0, result.stderr
+        assert "ducklake" not in result.stdout
+        return result.stdout
+
+    assert "minato|minato|UTF8" in shown(r"\l")
+    assert "e2e_gate|minato" in shown(r"\dn")
+    for command in (r"\d", r"\dt", r"\dt e2e_gate.*", r"\dt *.t"):
+        assert "e2e_gate|t|table|minato" in shown(command), command
+    assert "e2e_gate|t|" not in shown(r"\dt other.*") + shown(r"\dv")
+    assert "id|integer||not null|" in shown(r"\d e2e_gate.t") or "id|integer|||" in shown(
+        r"\d e2e_gate.t"
+    )
+    assert "Did not find any relation" in psql(shared, "-c", r"\d e2e_gate.nothing").stderr
