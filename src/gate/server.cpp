@@ -91,6 +91,7 @@ class AsioServer : public Server {
 
  private:
   asio::awaitable<void> accept();
+  void drop_oldest_login();
   asio::awaitable<void> tick();
   void shut_down();
   void watch_memory(const std::vector<std::shared_ptr<Session>>& sessions,
@@ -138,7 +139,7 @@ asio::awaitable<void> AsioServer::accept() {
       co_await pause.async_wait(asio::use_awaitable);
       continue;
     }
-    if (hub_->sessions.size() - hub_->logged_in >= kLoginsMax) continue;  // closes it
+    if (hub_->sessions.size() - hub_->logged_in >= kLoginsMax) drop_oldest_login();
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
@@ -148,6 +149,14 @@ asio::awaitable<void> AsioServer::accept() {
     asio::co_spawn(hub_->loop, session->run(), [session](const std::exception_ptr& thrown) {
       if (thrown) std::rethrow_exception(thrown);  // memory is gone, or a bug: ends the role
     });
+  }
+}
+
+/// Silent connections must not keep others out: the oldest that has not logged in gives way.
+void AsioServer::drop_oldest_login() {
+  for (const auto& [process, weak] : hub_->sessions) {
+    const auto session = weak.lock();
+    if (session && session->drop_login()) return;
   }
 }
 

@@ -190,6 +190,13 @@ void Session::cancel(std::string_view secret) {
   interrupt(Interruption::client, Clock::now());
 }
 
+bool Session::drop_login() {
+  if (phase_ != Phase::login || dropped_) return false;
+  dropped_ = true;
+  transport_.close();
+  return true;
+}
+
 void Session::shut_down() {
   ending_ = true;
   last_state_ = "57P01";

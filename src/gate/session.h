@@ -41,6 +41,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::string& account() const { return account_; }
   /// Ends the running statement, when `secret` fits.
   void cancel(std::string_view secret);
+  /// Closes the connection if it has not logged in yet; false: it has.
+  bool drop_login();
   /// Ends the session with a last word to the client.
   void shut_down();
 
@@ -83,6 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool statement_ = false;   // between the first step and ReadyForQuery
   Interruption wanted_ = Interruption::none;
   Clock::time_point wanted_since_;
+  bool dropped_ = false;
   bool ending_ = false;  // shut_down() or idle too long
   std::string last_state_, last_words_;
 };

@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import decimal
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -306,3 +307,13 @@ def test_psql_lists_and_describes(shared, table):
         r"\d e2e_gate.t"
     )
     assert "Did not find any relation" in psql(shared, "-c", r"\d e2e_gate.nothing").stderr
+
+
+def test_silent_connections_keep_nobody_out(shared):
+    """Goal: connections that never log in do not lock the gate. Method: more of them than it takes,
+    then a login."""
+    with contextlib.ExitStack() as silent:
+        for _ in range(150):
+            silent.enter_context(socket.create_connection(("127.0.0.1", shared.gate_port)))
+        with shared.connect() as c:
+            assert c.execute("SELECT 1").fetchone() == (1,)
