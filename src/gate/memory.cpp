@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::size_t kLarge = 128UL << 10;      // the engine's blocks of data
 constexpr std::size_t kLargeObject = 1UL << 20;  // by operator new
-// Refused last: buffers of PostgreSQL connections are of that size, and the engine's extension for
-// it may wait for ever for an answer that found no room.
+// Refused last: buffers of PostgreSQL connections are of that size; without them nobody can log in.
 constexpr std::size_t kMedium = 16UL << 10;
 constexpr std::size_t kHuge = 1UL << 46;  // beyond any address space
 constexpr std::int64_t kReserve = 256L << 20;
