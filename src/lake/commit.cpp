@@ -1,6 +1,6 @@
 // The commit: one snapshot of the catalogue and our own records in one PostgreSQL transaction,
-// after the DuckLake 1.0 specification. Three round trips whatever the number of tables: read
-// state, write rows, COMMIT.
+// after the DuckLake 1.0 specification. Four round trips whatever the number of tables: lock,
+// read state, write rows, COMMIT; more with DDL.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "lake/commit_rows.h"
+#include "lake/ddl_rows.h"
 #include "lake/lake_impl.h"
 
 namespace minato::lake {
@@ -25,6 +26,8 @@ std::string make_token() {
 
 /// What a caller gets wrong is a mistake of ours, not of the data.
 void check_request(const CommitRequest& request) {
+  std::set<std::int64_t> shaped;
+  for (const TableDdl& change : request.ddl) CHECK(shaped.insert(change.table.table_id).second);
   std::set<std::int64_t> tables;
   for (const TableCommit& table : request.tables) {
     CHECK(tables.insert(table.table_id).second);
@@ -61,13 +64,37 @@ struct Attempt {
   std::int64_t base = 0;  // the newest snapshot before
 };
 
+/// The tables' own ids: the DDL of the commit has given them to drafts.
+std::vector<std::int64_t> table_ids(const CommitRequest& request,
+                                    const std::vector<std::int64_t>& of_ddl) {
+  std::vector<std::int64_t> out;
+  for (const TableCommit& table : request.tables) {
+    const auto draft = std::ranges::find_if(request.ddl, [&](const TableDdl& change) {
+      return table.table_id < 0 && change.table.table_id == table.table_id;
+    });
+    CHECK(table.table_id > 0 || draft != request.ddl.end());
+    out.push_back(draft == request.ddl.end()
+                      ? table.table_id
+                      : of_ddl[static_cast<std::size_t>(draft - request.ddl.begin())]);
+  }
+  return out;
+}
+
 /// Everything up to COMMIT, in the connection's open transaction.
 Status write_commit(pg::Connection& connection, const CommitRequest& request,
                     const std::string& data_path, const std::string& token, Attempt& attempt) {
-  TRY_ASSIGN(const CatalogueState state, read_state(connection, request, data_path));
+  TRY_ASSIGN(CatalogueState state, begin_commit(connection));
   attempt.base = state.snapshot_id;
-  TRY_ASSIGN(attempt.committed, write_rows_of(connection, request, state, token));
-  if (request.with) TRY(request.with(connection, attempt.committed.snapshot_id));
+  DdlRows ddl;
+  if (!request.ddl.empty()) {
+    TRY_ASSIGN(ddl, write_ddl(connection, request, data_path, state));
+    TRY(failpoint("lake.after_ddl"));
+  }
+  const std::vector<std::int64_t> ids = table_ids(request, ddl.table_ids);
+  TRY(read_table_states(connection, ids, data_path, state));
+  TRY_ASSIGN(attempt.committed, write_rows_of(connection, request, ids, state, ddl.changes, token));
+  attempt.committed.ddl_table_ids = std::move(ddl.table_ids);
+  if (request.with) TRY(request.with(connection, attempt.committed));
   return failpoint("lake.before_commit");
 }
 

@@ -162,10 +162,15 @@ struct ColumnStatsColumns {
 /// Collects the rows of all tables, then makes the statements.
 class Writer {
  public:
-  Writer(const CommitRequest& request, const CatalogueState& state)
-      : request_(request), state_(state), next_file_id_(state.next_file_id) {
+  Writer(const CommitRequest& request, const std::vector<std::int64_t>& ids,
+         const CatalogueState& state, std::string changes)
+      : request_(request),
+        state_(state),
+        next_file_id_(state.next_file_id),
+        changes_(std::move(changes)) {
     committed_.snapshot_id = state.snapshot_id + 1;
     for (std::size_t n = 0; n < request.tables.size(); ++n) {
+      table_id_ = ids[n];
       add_table(request.tables[n], state.tables[n]);
     }
   }
@@ -177,11 +182,10 @@ class Writer {
 
  private:
   void add_table(const TableCommit& table, const TableState& state);
-  void add_data_file(const TableCommit& table, const TableState& state, const DataFile& file,
-                     std::int64_t first_row);
+  void add_data_file(const TableState& state, const DataFile& file, std::int64_t first_row);
   void add_deletes(const TableCommit& table, const TableState& state, CommittedTable& out);
   void add_column_stats(const TableCommit& table, const TableState& state);
-  void add_change(const char* kind, std::int64_t table);
+  void add_change(const char* kind);
   template <class... Params>
   void step(const char* name, const char* sql, Params&&... params) {
     statements_.push_back({name, sql, {std::forward<Params>(params)...}});
@@ -192,8 +196,9 @@ class Writer {
   const CommitRequest& request_;
   const CatalogueState& state_;
   std::int64_t next_file_id_;
-  Committed committed_;
+  std::int64_t table_id_ = 0;  // of the table being added: what was a draft has its own now
   std::string changes_;
+  Committed committed_;
   Integers end_files_, replaced_, deleted_from_, deleted_counts_;
   DataFileColumns data_;
   DeleteFileColumns deletes_;
@@ -205,16 +210,15 @@ class Writer {
   std::optional<std::size_t> ended_answer_, live_answer_, supersede_answer_;
 };
 
-void Writer::add_change(const char* kind, std::int64_t table) {
+void Writer::add_change(const char* kind) {
   if (!changes_.empty()) changes_ += ',';
-  changes_ += std::string(kind) + ":" + std::to_string(table);
+  changes_ += std::string(kind) + ":" + std::to_string(table_id_);
 }
 
-void Writer::add_data_file(const TableCommit& table, const TableState& state, const DataFile& file,
-                           std::int64_t first_row) {
+void Writer::add_data_file(const TableState& state, const DataFile& file, std::int64_t first_row) {
   const std::int64_t id = next_file_id_++;
   data_.id.push_back(id);
-  data_.table.push_back(table.table_id);
+  data_.table.push_back(table_id_);
   data_.path.add(state.path, file.path);
   data_.rows.push_back(static_cast<std::int64_t>(file.record_count));
   data_.bytes.push_back(static_cast<std::int64_t>(file.file_size_bytes));
@@ -222,7 +226,7 @@ void Writer::add_data_file(const TableCommit& table, const TableState& state, co
   data_.first_row.push_back(first_row);
   for (const ColumnStats& column : file.columns) {
     file_stats_.file.push_back(id);
-    file_stats_.table.push_back(table.table_id);
+    file_stats_.table.push_back(table_id_);
     file_stats_.column.push_back(column.column_id);
     file_stats_.bytes.push_back(column.size_bytes);
     file_stats_.values.push_back(column.value_count);
@@ -246,7 +250,7 @@ void Writer::add_deletes(const TableCommit& table, const TableState& state, Comm
       CHECK(update.file.delete_count < table.add[update.add_index].record_count);
     }
     deletes_.id.push_back(id);
-    deletes_.table.push_back(table.table_id);
+    deletes_.table.push_back(table_id_);
     deletes_.data_file.push_back(data_file);
     deletes_.path.add(state.path, update.file.path);
     deletes_.rows.push_back(static_cast<std::int64_t>(update.file.delete_count));
@@ -282,40 +286,41 @@ void Writer::add_column_stats(const TableCommit& table, const TableState& state)
     }
     const auto before = state.stats.find(id);
     if (before == state.stats.end()) {
-      new_stats_.add(table.table_id, id, stats);
+      new_stats_.add(table_id_, id, stats);
     } else if (before->second != stats) {
-      changed_stats_.add(table.table_id, id, stats);
+      changed_stats_.add(table_id_, id, stats);
     }
   }
 }
 
 void Writer::add_table(const TableCommit& table, const TableState& state) {
   CommittedTable out;
+  out.table_id = table_id_;
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
   for (const DataFile& file : table.add) {
     out.data_file_ids.push_back(next_file_id_);
-    add_data_file(table, state, file, state.next_row_id + rows);
+    add_data_file(state, file, state.next_row_id + rows);
     rows += static_cast<std::int64_t>(file.record_count);
     bytes += static_cast<std::int64_t>(file.file_size_bytes);
   }
   add_deletes(table, state, out);
   if (!table.add.empty()) add_column_stats(table, state);
   end_files_.insert(end_files_.end(), table.end_files.begin(), table.end_files.end());
-  if (table.replace_all) replaced_.push_back(table.table_id);
+  if (table.replace_all) replaced_.push_back(table_id_);
   if (table.compaction) {
-    add_change("merge_adjacent", table.table_id);  // the name that the extension heeds
+    add_change("merge_adjacent");  // the name that the extension heeds
   } else {
-    if (!table.add.empty()) add_change("inserted_into_table", table.table_id);
+    if (!table.add.empty()) add_change("inserted_into_table");
     if (!table.deletes.empty() || !table.end_files.empty() || table.replace_all) {
-      add_change("deleted_from_table", table.table_id);
+      add_change("deleted_from_table");
     }
   }
   if (state.has_stats) {
-    stats_tables_.push_back(table.table_id);
+    stats_tables_.push_back(table_id_);
     stats_next_row_.push_back(state.next_row_id + rows);
   } else if (!table.add.empty()) {
-    new_tables_.push_back(table.table_id);
+    new_tables_.push_back(table_id_);
     new_rows_.push_back(rows);
     new_bytes_.push_back(bytes);
   }
@@ -406,19 +411,15 @@ Status Writer::verify(const std::vector<pg::Rows>& answers) const {
   return {};
 }
 
-Status read_table_states(const pg::Rows& rows, const std::string& data_path,
-                         const std::map<std::int64_t, std::size_t>& places, CatalogueState& state) {
+Status read_tables_of(const pg::Rows& rows, const std::string& data_path,
+                      const std::map<std::int64_t, std::size_t>& places, CatalogueState& state) {
   if (rows.size() != static_cast<int>(places.size())) {
     return fail(Code::conflict, "A table to be written is no longer in the lake.");
   }
-  const auto join = [](const std::string& base, std::string path, bool relative) {
-    if (relative) path = base + path;
-    return path.ends_with('/') ? path : path + "/";
-  };
   for (int row = 0; row < rows.size(); ++row) {
     TableState& table = state.tables[places.at(rows.integer(row, 0))];
-    const std::string schema = join(data_path, rows.string(row, 1), rows.boolean(row, 2));
-    table.path = join(schema, rows.string(row, 3), rows.boolean(row, 4));
+    const std::string schema = path_below(data_path, rows.string(row, 1), rows.boolean(row, 2));
+    table.path = path_below(schema, rows.string(row, 3), rows.boolean(row, 4));
     table.next_row_id = rows.integer(row, 5);
     table.has_stats = rows.boolean(row, 6);
   }
@@ -443,19 +444,10 @@ void read_column_states(const pg::Rows& rows, const std::map<std::int64_t, std::
 
 }  // namespace
 
-Result<CatalogueState> read_state(pg::Connection& connection, const CommitRequest& request,
-                                  const std::string& data_path) {
-  Integers ids;
-  std::map<std::int64_t, std::size_t> places;
-  for (const TableCommit& table : request.tables) {
-    places[table.table_id] = ids.size();
-    ids.push_back(table.table_id);
-  }
+Result<CatalogueState> begin_commit(pg::Connection& connection) {
   const pg::Statement statements[] = {{"lake_begin", kBegin, {}},
                                       {"lake_lock", kLock, {std::to_string(kCommitLock)}},
-                                      {"lake_newest", kSnapshot, {}},
-                                      {"lake_table_states", kTableStates, {int_array(ids)}},
-                                      {"lake_column_states", kColumnStates, {int_array(ids)}}};
+                                      {"lake_newest", kSnapshot, {}}};
   TRY_ASSIGN(const std::vector<pg::Rows> answers, connection.pipeline(statements));
   CatalogueState state;
   if (answers[2].size() != 1) {
@@ -465,15 +457,27 @@ Result<CatalogueState> read_state(pg::Connection& connection, const CommitReques
   state.schema_version = answers[2].integer(0, 1);
   state.next_catalog_id = answers[2].integer(0, 2);
   state.next_file_id = answers[2].integer(0, 3);
-  state.tables.resize(ids.size());
-  TRY(read_table_states(answers[3], data_path, places, state));
-  read_column_states(answers[4], places, state);
   return state;
 }
 
+Status read_table_states(pg::Connection& connection, const std::vector<std::int64_t>& ids,
+                         const std::string& data_path, CatalogueState& state) {
+  if (ids.empty()) return {};
+  std::map<std::int64_t, std::size_t> places;
+  for (std::size_t n = 0; n < ids.size(); ++n) places[ids[n]] = n;
+  const pg::Statement statements[] = {{"lake_table_states", kTableStates, {int_array(ids)}},
+                                      {"lake_column_states", kColumnStates, {int_array(ids)}}};
+  TRY_ASSIGN(const std::vector<pg::Rows> answers, connection.pipeline(statements));
+  state.tables.resize(ids.size());
+  TRY(read_tables_of(answers[0], data_path, places, state));
+  read_column_states(answers[1], places, state);
+  return {};
+}
+
 Result<Committed> write_rows_of(pg::Connection& connection, const CommitRequest& request,
-                                const CatalogueState& state, const std::string& token) {
-  Writer writer(request, state);
+                                const std::vector<std::int64_t>& ids, const CatalogueState& state,
+                                const std::string& changes, const std::string& token) {
+  Writer writer(request, ids, state, changes);
   const std::vector<pg::Statement> statements = writer.statements(token);
   TRY_ASSIGN(const std::vector<pg::Rows> answers, connection.pipeline(statements));
   TRY(writer.verify(answers));

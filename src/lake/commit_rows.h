@@ -28,13 +28,17 @@ struct CatalogueState {
 };
 
 /// Begins the transaction, takes the commit lock and reads what the commit builds on: one round
-/// trip. Error{conflict} when a table is no longer there.
-Result<CatalogueState> read_state(pg::Connection& connection, const CommitRequest& request,
-                                  const std::string& data_path);
+/// trip.
+Result<CatalogueState> begin_commit(pg::Connection& connection);
+/// Reads the tables that get files or lose some; `ids`: theirs, as in the request. One round trip.
+/// Error{conflict} when a table is no longer there.
+Status read_table_states(pg::Connection& connection, const std::vector<std::int64_t>& ids,
+                         const std::string& data_path, CatalogueState& state);
 
-/// Writes the snapshot: one round trip. Error{conflict} when a file that is ended or deleted from
-/// is not live.
+/// Writes the snapshot: one round trip. `changes`: those of DDL. Error{conflict} when a file that
+/// is ended or deleted from is not live.
 Result<Committed> write_rows_of(pg::Connection& connection, const CommitRequest& request,
-                                const CatalogueState& state, const std::string& token);
+                                const std::vector<std::int64_t>& ids, const CatalogueState& state,
+                                const std::string& changes, const std::string& token);
 
 }  // namespace minato::lake

@@ -1,198 +1,179 @@
-// Tables created, altered, renamed and dropped, through the extension: one snapshot each.
-#include <algorithm>
-#include <map>
+// Tables drafted, altered and dropped: what a table is to be, computed beforehand. The catalogue
+// rows are in ddl_rows.cpp.
 
-#include "base/failpoint.h"
+#include <fmt/format.h>
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/check.h"
 #include "lake/lake_impl.h"
+#include "lake/stats.h"
 
 namespace minato::lake {
 namespace {
 
-std::string lake_name(const TableName& name) { return "minato." + quote(name); }
-
-std::string create_sql(const TableName& name, const std::vector<Column>& columns) {
-  std::string out;
-  for (const Column& column : columns) {
-    if (!out.empty()) out += ", ";
-    out += quote_identifier(column.name) + " " + sql_name(column.type);
+int bits(TypeKind kind) {
+  switch (kind) {
+    case TypeKind::int8:
+    case TypeKind::uint8: return 8;
+    case TypeKind::int16:
+    case TypeKind::uint16: return 16;
+    case TypeKind::int32:
+    case TypeKind::uint32: return 32;
+    case TypeKind::int64:
+    case TypeKind::uint64:
+    case TypeKind::interval_us: return 64;
+    default: return 0;
   }
-  return "CREATE TABLE " + lake_name(name) + " (" + out + ")";
 }
 
-/// The table with its columns as they will be; `steps` are the statements that make them so.
-struct Plan {
-  std::string alter;
-  std::vector<std::string> names;  // now, in order
-  std::map<std::string, ColumnType, std::less<>> types;
-  std::vector<std::string> steps;
+bool is_unsigned(TypeKind kind) { return kind >= TypeKind::uint8 && kind <= TypeKind::uint64; }
 
-  explicit Plan(const LakeTable& table) : alter("ALTER TABLE " + lake_name(table.name) + " ") {
-    for (const LakeColumn& column : table.columns) {
-      names.push_back(column.column.name);
-      types[column.column.name] = column.column.type;
-    }
-  }
-  void rename(const std::string& from, const std::string& to) {
-    const auto found = std::ranges::find(names, from);
-    if (found == names.end() || types.contains(to)) return;  // done before
-    *found = to;
-    types[to] = types[from];
-    types.erase(from);
-    steps.push_back(alter + "RENAME COLUMN " + quote_identifier(from) + " TO " +
-                    quote_identifier(to));
-  }
-  void add(const Column& column) {
-    steps.push_back(alter + "ADD COLUMN " + quote_identifier(column.name) + " " +
-                    sql_name(column.type));
-  }
-  void drop(const std::string& name) {
-    steps.push_back(alter + "DROP COLUMN " + quote_identifier(name));
-  }
-  void widen(const Column& column) {
-    steps.push_back(alter + "ALTER COLUMN " + quote_identifier(column.name) + " SET DATA TYPE " +
-                    sql_name(column.type));
-  }
-};
+/// Decimal digits that an integer of so many bits may have.
+int digits(int bits) { return bits == 8 ? 3 : bits == 16 ? 5 : bits == 32 ? 10 : 20; }
 
-std::vector<std::string> alter_steps(
-    const LakeTable& table, const std::vector<Column>& columns,
-    const std::vector<std::pair<std::string, std::string>>& renames) {
-  Plan plan(table);
-  for (const auto& [from, to] : renames) plan.rename(from, to);
-  // Additions before removals: a table never has no columns.
-  for (const Column& column : columns) {
-    const auto found = plan.types.find(column.name);
-    if (found == plan.types.end()) {
-      plan.add(column);
-    } else if (sql_name(found->second) != sql_name(column.type)) {
-      plan.widen(column);
-    }
+/// True when every value of `from` has the same value in `to`, so that files and bounds of before
+/// are read rightly. Narrower than what the extension lets pass, which also rounds (BIGINT →
+/// DOUBLE) and reads times in the engine's zone (TIMESTAMP → TIMESTAMPTZ).
+bool widens(ColumnType from, ColumnType to) {
+  const int have = bits(from.kind);
+  if (have > 0 && bits(to.kind) > 0) {
+    if (is_unsigned(to.kind) && !is_unsigned(from.kind)) return false;
+    return bits(to.kind) > have;
   }
-  for (const std::string& name : plan.names) {
-    if (std::ranges::find(columns, name, &Column::name) == columns.end()) plan.drop(name);
+  if (have > 0 && to.kind == TypeKind::decimal) return to.precision - to.scale >= digits(have);
+  if (have > 0 && to.kind == TypeKind::float64) return have <= 32;
+  if (from.kind == TypeKind::float32) return to.kind == TypeKind::float64;
+  if (from.kind == TypeKind::decimal && to.kind == TypeKind::decimal) {
+    return to.scale >= from.scale && to.precision - to.scale >= from.precision - from.scale;
   }
-  return std::move(plan.steps);
+  return from.kind == TypeKind::date && to.kind == TypeKind::timestamp;
 }
 
-Status run_all(Session& session, const std::vector<std::string>& steps) {
-  TRY(failpoint("lake.before_ddl"));
-  TRY(session.run("BEGIN"));
-  for (const std::string& step : steps) {
-    Status status = session.run(step);
-    if (status) continue;
-    (void)session.run("ROLLBACK");
-    if (status.error().detail.find("type promotion") != std::string::npos) {
-      return fail(Code::unsupported, "A column's new type cannot be followed in the lake.",
-                  status.error().detail);
-    }
-    return status;
-  }
-  Status status = session.run("COMMIT");
-  if (!status) (void)session.run("ROLLBACK");
-  TRY(status);
-  return failpoint("lake.after_ddl");
+/// One new name takes effect after the other, as the source's statement says.
+void rename(std::vector<LakeColumn>& columns, const std::string& from, const std::string& to) {
+  const auto named = [&](const std::string& name) {
+    return std::ranges::find_if(columns,
+                                [&](const LakeColumn& c) { return c.column.name == name; });
+  };
+  const auto column = named(from);
+  if (column == columns.end() || named(to) != columns.end()) return;  // done before
+  column->column.name = to;
 }
 
-constexpr const char* kMoveTable = R"(
-with old as (
-  update ducklake.ducklake_table set end_snapshot = $1::bigint
-  where table_id = $2::bigint and end_snapshot is null returning table_id, table_uuid
-)
-insert into ducklake.ducklake_table (table_id, table_uuid, begin_snapshot, end_snapshot,
-  schema_id, table_name, path, path_is_relative)
-select table_id, table_uuid, $1::bigint, null, s.schema_id, $4::text, $5::text, $6::boolean
-from old, ducklake.ducklake_schema s
-where s.schema_name = $3::text and s.end_snapshot is null)";
+/// As few as possible get another number.
+void put_in_order(std::vector<LakeColumn>& columns) {
+  std::int64_t last = 0;
+  for (LakeColumn& column : columns) {
+    if (column.order <= last) column.order = last + 1;
+    last = column.order;
+  }
+}
 
-/// The table's row under another schema, by the specification: the extension has no statement for
-/// it.
-Status move_table(pg::Connection& connection, const LakeTable& table, const TableName& to,
-                  const std::string& path, bool relative) {
-  TRY(connection.query("select pg_advisory_xact_lock($1::bigint)", {std::to_string(kCommitLock)}));
-  TRY_ASSIGN(const pg::Rows made, connection.query(R"(
-insert into ducklake.ducklake_snapshot (snapshot_id, snapshot_time, schema_version,
-  next_catalog_id, next_file_id)
-select snapshot_id + 1, clock_timestamp(), schema_version + 1, next_catalog_id, next_file_id
-from ducklake.ducklake_snapshot order by snapshot_id desc limit 1 returning snapshot_id,
-  schema_version)"));
-  const std::string snapshot = made.string(0, 0);
-  const std::string id = std::to_string(table.table_id);
-  TRY(
-      connection.query("insert into ducklake.ducklake_snapshot_changes (snapshot_id, changes_made) "
-                       "values ($1::bigint, $2::text)",
-                       {snapshot, "altered_table:" + id}));
-  TRY(connection.query(
-      "insert into ducklake.ducklake_schema_versions (begin_snapshot, schema_version, table_id) "
-      "values ($1::bigint, $2::bigint, $3::bigint)",
-      {snapshot, made.string(0, 1), id}));
-  TRY_ASSIGN(const pg::Rows moved, connection.query(kMoveTable, {snapshot, id, to.schema, to.name,
-                                                                 path, relative ? "t" : "f"}));
-  if (moved.affected() != 1)
-    return fail(Code::conflict, display(table.name) + " changed meanwhile.");
-  TRY(connection.query("select pg_notify('minato_commit', $1::text)", {snapshot}));
-  return {};
+LakeColumn new_column(LakeTable& table, const Column& column) {
+  LakeColumn out{table.next_column_id++, 0, column};
+  out.column.type = parse_lake_type(lake_type(column.type)).value();  // as it is read back
+  out.column.nullable = true;
+  out.column.source_type.clear();
+  return out;
 }
 
 }  // namespace
 
+std::string directory_name(const std::string& name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  };
+  if (!name.empty() && name.size() <= 100 && std::ranges::all_of(name, plain)) return name + "/";
+  const XXH128_hash_t hash = XXH3_128bits(name.data(), name.size());
+  return fmt::format("~{:016x}{:016x}/", hash.high64, hash.low64);
+}
+
+Result<LakeTable> altered(const LakeTable& table, const std::vector<Column>& columns,
+                          const std::vector<std::pair<std::string, std::string>>& renames,
+                          Contents contents) {
+  CHECK(!columns.empty());
+  LakeTable out = table;
+  out.columns.clear();
+  std::vector<LakeColumn> before = table.columns;
+  for (const auto& [from, to] : renames) rename(before, from, to);
+  for (const Column& column : columns) {
+    const auto found = std::ranges::find_if(
+        before, [&](const LakeColumn& c) { return c.column.name == column.name; });
+    if (found == before.end()) {
+      out.columns.push_back(new_column(out, column));
+      continue;
+    }
+    const std::string type = lake_type(column.type);
+    if (type == lake_type(found->column.type)) {
+      out.columns.push_back(*found);
+    } else if (contents == Contents::replaced) {
+      out.columns.push_back(new_column(out, column));
+    } else if (widens(found->column.type, column.type)) {
+      out.columns.push_back(*found);
+      out.columns.back().column.type = column.type;
+    } else {
+      return fail(Code::unsupported, "A column's new type cannot be followed in the lake.",
+                  display(table.name) + "." + column.name + ": " + lake_type(found->column.type) +
+                      " → " + type);
+    }
+  }
+  put_in_order(out.columns);
+  out.plain = true;
+  return out;
+}
+
+Result<LakeTable> Lake::draft(const TableName& name, const std::vector<Column>& columns) {
+  CHECK(!columns.empty());
+  static std::atomic<std::int64_t> drafts{0};
+  LakeTable table;
+  table.table_id = --drafts;
+  table.name = name;
+  table.next_column_id = 1;
+  for (const Column& column : columns) table.columns.push_back(new_column(table, column));
+  put_in_order(table.columns);
+  TRY_ASSIGN(auto connection, impl_->connections.take());
+  TRY_ASSIGN(const pg::Rows schema,
+             connection->query("select path, path_is_relative from ducklake.ducklake_schema "
+                               "where schema_name = $1::text and end_snapshot is null",
+                               {name.schema}));
+  table.path = schema.size() == 0
+                   ? impl_->data_path + directory_name(name.schema)
+                   : path_below(impl_->data_path, schema.text(0, 0), schema.boolean(0, 1));
+  table.path += directory_name(name.name);
+  return table;
+}
+
 Result<LakeTable> Lake::upsert_table(
     const TableName& name, const std::vector<Column>& columns,
     const std::vector<std::pair<std::string, std::string>>& renames) {
-  CHECK(!columns.empty());
   TRY_ASSIGN(const std::optional<LakeTable> known, find_table(name));
-  std::vector<std::string> steps;
+  LakeTable wanted;
   if (known) {
-    steps = alter_steps(*known, columns, renames);
-    if (steps.empty()) return *known;
+    TRY_ASSIGN(wanted, altered(*known, columns, renames, Contents::kept));
+    if (wanted.columns == known->columns) return *known;
   } else {
-    steps = {"CREATE SCHEMA IF NOT EXISTS minato." + quote_identifier(name.schema),
-             create_sql(name, columns)};
+    TRY_ASSIGN(wanted, draft(name, columns));
   }
-  TRY_ASSIGN(auto session, impl_->sessions.take());
-  TRY(run_all(*session, steps));
-  TRY_ASSIGN(std::optional<LakeTable> made, find_table(name));
-  if (!made) {
-    return fail(Code::exists, "The lake has a table whose name differs from " + display(name) +
-                                  " only in upper and lower case.");
-  }
-  return std::move(*made);
-}
-
-Result<LakeTable> Lake::recreate_table(const TableName& name, const std::vector<Column>& columns) {
-  TRY_ASSIGN(auto session, impl_->sessions.take());
-  TRY(run_all(*session, {"CREATE SCHEMA IF NOT EXISTS minato." + quote_identifier(name.schema),
-                         "DROP TABLE IF EXISTS " + lake_name(name), create_sql(name, columns)}));
-  TRY_ASSIGN(std::optional<LakeTable> made, find_table(name));
-  CHECK(made.has_value());
-  return std::move(*made);
+  CommitRequest request;
+  request.ddl.push_back({wanted});
+  TRY_ASSIGN(const Committed committed, commit(request));
+  wanted.table_id = committed.ddl_table_ids.front();
+  wanted.shaped_at = committed.snapshot_id;
+  return wanted;
 }
 
 Status Lake::drop_table(const TableName& name) {
   TRY_ASSIGN(const std::optional<LakeTable> known, find_table(name));
   if (!known) return {};
-  TRY_ASSIGN(auto session, impl_->sessions.take());
-  return run_all(*session, {"DROP TABLE IF EXISTS " + lake_name(name)});
-}
-
-Status Lake::rename_table(const TableName& from, const TableName& to) {
-  if (from == to) return {};
-  TRY_ASSIGN(const std::optional<LakeTable> source, find_table(from));
-  TRY_ASSIGN(const std::optional<LakeTable> target, find_table(to));
-  if (!source) {
-    if (target) return {};  // done before
-    return fail(Code::not_found, "The lake has no table " + display(from) + ".");
-  }
-  TRY_ASSIGN(auto session, impl_->sessions.take());
-  if (target) TRY(run_all(*session, {"DROP TABLE " + lake_name(to)}));
-  if (from.schema == to.schema) {
-    return run_all(*session,
-                   {"ALTER TABLE " + lake_name(from) + " RENAME TO " + quote_identifier(to.name)});
-  }
-  TRY(run_all(*session, {"CREATE SCHEMA IF NOT EXISTS minato." + quote_identifier(to.schema)}));
-  TRY_ASSIGN(auto connection, impl_->connections.take());
-  return pg::transaction(*connection, [&](pg::Connection& c) {
-    return move_table(c, *source, to, source->path, false);
-  });
+  CommitRequest request;
+  request.ddl.push_back({*known, true});
+  TRY(commit(request));
+  return {};
 }
 
 }  // namespace minato::lake

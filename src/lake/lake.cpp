@@ -40,21 +40,21 @@ alter table ducklake.ducklake_file_column_stats set (autovacuum_vacuum_scale_fac
 constexpr const char* kTables = R"(
 select t.table_id, s.schema_name, t.table_name, s.path, s.path_is_relative, t.path,
   t.path_is_relative,
-       c.column_id, c.column_name, c.column_type, c.nulls_allowed, c.parent_column is not null
+       c.column_id, c.column_name, c.column_type, c.nulls_allowed, c.parent_column is not null, c.column_order,
+       h.last_column, h.shaped_at
 from ducklake.ducklake_table t
 join ducklake.ducklake_schema s on s.schema_id = t.schema_id and s.end_snapshot is null
 join ducklake.ducklake_column c on c.table_id = t.table_id and c.end_snapshot is null
+cross join lateral (
+  select max(e.column_id) as last_column,
+    greatest(max(e.begin_snapshot), max(e.end_snapshot)) as shaped_at
+  from ducklake.ducklake_column e where e.table_id = t.table_id) h
 where t.end_snapshot is null and )";
-
-std::string joined(const std::string& base, std::string_view path, bool relative) {
-  std::string out = relative ? base + std::string(path) : std::string(path);
-  if (!out.ends_with('/')) out += '/';
-  return out;
-}
 
 LakeColumn read_column(const pg::Rows& rows, int row, bool& plain) {
   LakeColumn out;
   out.column_id = rows.integer(row, 7);
+  out.order = rows.integer(row, 12);
   out.column.name = rows.string(row, 8);
   out.column.nullable = rows.boolean(row, 10);
   const auto type = parse_lake_type(rows.text(row, 9));
@@ -88,6 +88,12 @@ LiveFile read_live_file(const pg::Rows& rows, int row, const std::string& table_
 
 }  // namespace
 
+std::string path_below(const std::string& base, std::string_view path, bool relative) {
+  std::string out = relative ? base + std::string(path) : std::string(path);
+  if (!out.ends_with('/')) out += '/';
+  return out;
+}
+
 Result<std::vector<LakeTable>> read_tables(pg::Connection& connection, const std::string& data_path,
                                            const std::string& where,
                                            const std::vector<pg::Param>& params) {
@@ -100,8 +106,11 @@ Result<std::vector<LakeTable>> read_tables(pg::Connection& connection, const std
       LakeTable table;
       table.table_id = id;
       table.name = {rows.string(row, 1), rows.string(row, 2)};
-      const std::string schema_path = joined(data_path, rows.text(row, 3), rows.boolean(row, 4));
-      table.path = joined(schema_path, rows.text(row, 5), rows.boolean(row, 6));
+      const std::string schema_path =
+          path_below(data_path, rows.text(row, 3), rows.boolean(row, 4));
+      table.path = path_below(schema_path, rows.text(row, 5), rows.boolean(row, 6));
+      table.next_column_id = rows.integer(row, 13) + 1;
+      table.shaped_at = rows.integer(row, 14);
       tables.push_back(std::move(table));
     }
     const bool nested = rows.boolean(row, 11);
@@ -143,7 +152,7 @@ Lake::~Lake() = default;
 
 Result<std::unique_ptr<Lake>> Lake::open(Engine& engine, const WriterOptions& options) {
   auto impl = std::make_unique<Impl>(engine, options);
-  impl->data_path = joined("", options.lake.data_path, true);
+  impl->data_path = path_below("", options.lake.data_path, true);
   TRY_ASSIGN(auto session, impl->sessions.take());
   TRY(register_row_functions(*session));
   TRY_ASSIGN(auto connection, impl->connections.take());
@@ -184,6 +193,7 @@ left join ducklake.ducklake_delete_file d on d.data_file_id = f.data_file_id and
   is null
 where f.table_id = $1::bigint and f.end_snapshot is null
 order by f.data_file_id)";
+  if (table_id < 0) return std::vector<LiveFile>{};  // a draft
   TRY_ASSIGN(auto connection, impl_->connections.take());
   const std::vector<pg::Param> id{std::to_string(table_id)};
   TRY_ASSIGN(const auto tables,

@@ -81,6 +81,11 @@ std::string select_live(const LakeTable& table, const std::string& path,
 Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
                            const std::string& select, std::size_t group_rows = 0);
 
+/// A catalogue's path, which is relative to `base` or not; with a slash at the end.
+std::string path_below(const std::string& base, std::string_view path, bool relative);
+/// The name of a schema's or table's directory: one that every file system and bucket takes.
+std::string directory_name(const std::string& name);
+
 /// The SQL type of a column as the engine writes it into files.
 std::string engine_type(const LakeColumn& column);
 /// {"a": 1, "b": 2}

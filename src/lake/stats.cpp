@@ -155,6 +155,33 @@ std::optional<ColumnType> parse_lake_type(std::string_view name) {
   return type;
 }
 
+std::string lake_type(ColumnType type) {
+  switch (type.kind) {
+    case TypeKind::boolean: return "boolean";
+    case TypeKind::int8: return "int8";
+    case TypeKind::int16: return "int16";
+    case TypeKind::int32: return "int32";
+    case TypeKind::int64:
+    case TypeKind::interval_us: return "int64";
+    case TypeKind::uint8: return "uint8";
+    case TypeKind::uint16: return "uint16";
+    case TypeKind::uint32: return "uint32";
+    case TypeKind::uint64: return "uint64";
+    case TypeKind::float32: return "float32";
+    case TypeKind::float64: return "float64";
+    case TypeKind::decimal:
+      return "decimal(" + std::to_string(type.precision) + "," + std::to_string(type.scale) + ")";
+    case TypeKind::varchar:
+    case TypeKind::json: return "varchar";
+    case TypeKind::blob: return "blob";
+    case TypeKind::date: return "date";
+    case TypeKind::time: return "time";
+    case TypeKind::timestamp: return "timestamp";
+    case TypeKind::timestamptz: return "timestamptz";
+  }
+  CHECK(false);
+}
+
 bool bound_less(ColumnType type, const std::string& a, const std::string& b) {
   switch (type.kind) {
     case TypeKind::int8:

@@ -15,6 +15,8 @@ namespace minato::lake {
 /// DuckLake's name of a type: "int64", "decimal(18,2)", "timestamptz" … nullopt: one that we do not
 /// write.
 std::optional<ColumnType> parse_lake_type(std::string_view name);
+/// The name that a type has in the catalogue. Several types of the source may have one.
+std::string lake_type(ColumnType type);
 
 /// Less than, as values of the type (not as texts).
 bool bound_less(ColumnType type, const std::string& a, const std::string& b);

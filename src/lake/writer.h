@@ -22,14 +22,18 @@ namespace minato::lake {
 
 struct LakeColumn {
   std::int64_t column_id = 0;  // the Parquet field id: stays through renames and widening
+  std::int64_t order = 0;      // grows from column to column
   Column column;               // source_type is empty
+  bool operator==(const LakeColumn&) const = default;
 };
 
 struct LakeTable {
-  std::int64_t table_id = 0;
+  std::int64_t table_id = 0;  // negative: a draft, see Lake::draft()
   TableName name;
   std::string path;  // directory of its files, absolute or s3://…, with a slash at the end
   std::vector<LakeColumn> columns;
+  std::int64_t next_column_id = 1;  // larger than that of any column that it ever had
+  std::int64_t shaped_at = 0;       // the snapshot that changed its columns last
   bool plain = true;  // false: somebody else's table with column types that we do not write (shown
                       // as varchar)
 };
@@ -97,21 +101,31 @@ struct TableCommit {
   bool compaction = false;              // the table's rows stay the same: marts need not run
 };
 
-struct CommitRequest {
-  std::vector<TableCommit> tables;  // at most one entry per table
-  std::string message;
-  std::string extra_info;  // must not contain what should stay private: readers see it
-  /// Our own rows in the same transaction, after the catalogue's. May run more than once (retries).
-  std::function<Status(pg::Connection&, std::int64_t snapshot_id)> with;
+/// A table as it is to be after the commit: name and columns. Tables are told by their ids, so that
+/// renames among them need no order; what makes `table` is Lake::draft() and altered().
+struct TableDdl {
+  LakeTable table;
+  bool drop = false;
 };
 
 struct CommittedTable {
+  std::int64_t table_id = 0;                  // also of what was a draft
   std::vector<std::int64_t> data_file_ids;    // as `add`
   std::vector<std::int64_t> delete_file_ids;  // as `deletes`
 };
 struct Committed {
   std::int64_t snapshot_id = 0;
-  std::vector<CommittedTable> tables;  // as `CommitRequest::tables`
+  std::vector<std::int64_t> ddl_table_ids;  // as `CommitRequest::ddl`
+  std::vector<CommittedTable> tables;       // as `CommitRequest::tables`
+};
+
+struct CommitRequest {
+  std::vector<TableDdl> ddl;        // at most one entry per table
+  std::vector<TableCommit> tables;  // at most one entry per table; drafts of `ddl` by their ids
+  std::string message;
+  std::string extra_info;  // must not contain what should stay private: readers see it
+  /// Our own rows in the same transaction, after the catalogue's. May run more than once (retries).
+  std::function<Status(pg::Connection&, const Committed&)> with;
 };
 
 /// Rows for one file: all of `batch`, or those of `selection` when it is not empty.
@@ -127,6 +141,16 @@ struct WriterOptions {
   int commit_attempts_max = 50;
 };
 
+enum class Contents { kept, replaced };
+
+/// The table with exactly these columns in this order: `renames` (old → new, in order) are carried
+/// out first, then columns are dropped, added and widened. Where its rows stay, a type that does
+/// not hold all values of the one before is Error{unsupported}; where the commit replaces them,
+/// such a column is dropped and added. NOT NULL is not enforced in the lake.
+Result<LakeTable> altered(const LakeTable& table, const std::vector<Column>& columns,
+                          const std::vector<std::pair<std::string, std::string>>& renames,
+                          Contents contents);
+
 /// The lake as core and workers write it. Thread-safe; commits of all processes are serialised in
 /// PostgreSQL. `engine` must have the lake attached (attach_lake, not read-only) and outlive this.
 class Lake {
@@ -137,19 +161,14 @@ class Lake {
   /// nullopt when there is no such table now. Names are compared exactly.
   Result<std::optional<LakeTable>> find_table(const TableName& name);
   Result<std::vector<LakeTable>> tables();
-  /// Creates the table (and schema), or alters it to have exactly these columns: `renames` (old →
-  /// new, in order) are carried out first, then columns are dropped, added and widened. A type
-  /// change that DuckLake cannot follow is Error{unsupported}. NOT NULL is not enforced in the
-  /// lake. One snapshot each.
+  /// A table that is not in the lake yet, for a commit's `ddl`: files can be written for it now.
+  /// Its id is a negative number of this process; the commit gives it its own.
+  Result<LakeTable> draft(const TableName& name, const std::vector<Column>& columns);
+  /// A commit of its own that makes the table, or alters it as altered() says (rows stay).
   Result<LakeTable> upsert_table(const TableName& name, const std::vector<Column>& columns,
                                  const std::vector<std::pair<std::string, std::string>>& renames);
-  /// A table that is not there: success.
+  /// A commit of its own. A table that is not there: success.
   Status drop_table(const TableName& name);
-  /// Also across schemas. An existing `to` is dropped first.
-  Status rename_table(const TableName& from, const TableName& to);
-  /// Drops the table if it is there and creates it anew and empty, in one snapshot: when
-  /// upsert_table() cannot follow.
-  Result<LakeTable> recreate_table(const TableName& name, const std::vector<Column>& columns);
 
   /// Writes rows into one new file; `selection` empty: all rows. Columns are matched by name; a
   /// table column that the batch lacks is NULL; values are cast when types differ. Error{invalid}
@@ -198,8 +217,10 @@ class Lake {
               const FileRows& rows);
 
   /// One snapshot for all of it. Errors: conflict (a file to end or to delete from is no longer
-  /// live: reload), the error of `with`, unavailable (nothing was committed), in_doubt (only when
-  /// PostgreSQL stays unreachable and it could not be found out whether the commit happened).
+  /// live, a table was altered by somebody else: reload), exists (a table's name differs from
+  /// another's only in case), the error of `with`, unavailable (nothing was committed), in_doubt
+  /// (only when PostgreSQL stays unreachable and it could not be found out whether the commit
+  /// happened).
   Result<Committed> commit(const CommitRequest& request);
   Result<std::int64_t> newest_snapshot();
 

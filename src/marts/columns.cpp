@@ -84,15 +84,4 @@ std::string converted(const MartColumns& columns, const std::string& sql) {
   return "SELECT " + expressions + " FROM (" + sql + "\n) mart(" + names + ")";
 }
 
-bool same_columns(const lake::LakeTable& table, const MartColumns& columns) {
-  if (table.columns.size() != columns.columns.size()) return false;
-  for (std::size_t n = 0; n < columns.columns.size(); ++n) {
-    const Column& is = table.columns[n].column;
-    const Column& should = columns.columns[n];
-    // By its name in DDL: the lake has types that are one there (JSON and text).
-    if (is.name != should.name || sql_name(is.type) != sql_name(should.type)) return false;
-  }
-  return true;
-}
-
 }  // namespace minato::marts

@@ -23,7 +23,4 @@ Result<MartColumns> mart_columns(const std::vector<lake::ResultColumn>& answered
 /// `sql` with its columns converted.
 std::string converted(const MartColumns& columns, const std::string& sql);
 
-/// Whether the table has exactly these columns, in this order.
-bool same_columns(const lake::LakeTable& table, const MartColumns& columns);
-
 }  // namespace minato::marts

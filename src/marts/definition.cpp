@@ -150,10 +150,6 @@ std::optional<Failure> name_of(const std::string& file, TableName& name) {
     return Failure{0, "The schema " + name.schema + " belongs to the system.",
                    "Choose another folder name."};
   }
-  if (name.name.ends_with(next_suffix)) {
-    return Failure{0, "Names that end in __next are taken: marts are built under them.",
-                   "Choose another file name."};
-  }
   if (name.schema.size() > name_bytes_max || name.name.size() > name_bytes_max) {
     return Failure{0, "The name is too long.", "At most 200 bytes."};
   }

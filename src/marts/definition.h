@@ -16,9 +16,6 @@
 
 namespace minato::marts {
 
-/// End of the names under which marts are built; see next_table().
-inline constexpr const char* next_suffix = "__next";
-
 /// Something to put right in the platform directory.
 struct Finding {
   std::string file;  // relative to the platform directory

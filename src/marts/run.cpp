@@ -1,7 +1,6 @@
 #include "marts/run.h"
 
 #include "base/failpoint.h"
-#include "lake/publish.h"
 #include "marts/definition.h"
 #include "marts/watchdog.h"
 #include "state/jobs.h"
@@ -50,8 +49,6 @@ class Written {
 
 }  // namespace
 
-TableName next_table(const TableName& mart) { return {mart.schema, mart.name + next_suffix}; }
-
 std::string error_text(const Error& error) {
   const bool about_sql = error.code == Code::invalid || error.code == Code::not_found ||
                          error.code == Code::unsupported || error.code == Code::exhausted;
@@ -96,17 +93,15 @@ Status Run::refresh(const state::MartDefinition& mart) {
     return fail(Code::invalid, "A mart is one SELECT.");
   }
   TRY_ASSIGN(const MartColumns columns, mart_columns(described.columns()));
-  TRY_ASSIGN(const lake::LakeTable table, prepare_table(mart.name, columns));
-  Status status = fill(table, converted(columns, mart.sql));
-  if (!status && table.name != mart.name) (void)lake_.drop_table(table.name);
-  return status;
-}
-
-Status Run::fill(const lake::LakeTable& table, const std::string& select) {
+  TRY_ASSIGN(const std::optional<lake::LakeTable> known, lake_.find_table(mart.name));
+  TRY_ASSIGN(const lake::LakeTable table,
+             known ? lake::altered(*known, columns.columns, {}, lake::Contents::replaced)
+                   : lake_.draft(mart.name, columns.columns));
   TRY(failpoint("mart.before_write"));
-  TRY_ASSIGN(std::vector<lake::DataFile> files, lake_.write_query(table, session_, select));
+  TRY_ASSIGN(std::vector<lake::DataFile> files,
+             lake_.write_query(table, session_, converted(columns, mart.sql)));
   TRY(failpoint("mart.after_write"));
-  return commit(table, std::move(files));
+  return commit(table, !known || known->columns != table.columns, std::move(files));
 }
 
 Status Run::open_snapshot(const TableName& mart) {
@@ -123,33 +118,23 @@ Status Run::open_snapshot(const TableName& mart) {
   return {};
 }
 
-Result<lake::LakeTable> Run::prepare_table(const TableName& name, const MartColumns& columns) {
-  TRY_ASSIGN(const std::optional<lake::LakeTable> known, lake_.find_table(name));
-  if (known && same_columns(*known, columns)) return *known;
-  TRY(failpoint("mart.before_create"));
-  TRY_ASSIGN(lake::LakeTable made, lake_.recreate_table(next_table(name), columns.columns));
-  TRY(failpoint("mart.after_create"));
-  return made;
-}
-
-Status Run::commit(const lake::LakeTable& table, std::vector<lake::DataFile> files) {
-  record_.table_id = table.table_id;
+Status Run::commit(const lake::LakeTable& table, bool shaped, std::vector<lake::DataFile> files) {
   record_.rows = 0;
   for (const lake::DataFile& file : files) {
     record_.rows += static_cast<std::int64_t>(file.record_count);
   }
   Written written(lake_, files);
   lake::CommitRequest request;
+  if (shaped) request.ddl.push_back({table});
   lake::TableCommit& change = request.tables.emplace_back();
   change.table_id = table.table_id;
   change.add = std::move(files);
   change.replace_all = true;
   request.message = "mart " + display(record_.job.table);
-  request.with = [&](pg::Connection& connection, std::int64_t snapshot) -> Status {
-    const TableName& mart = record_.job.table;
-    if (table.name != mart) TRY(lake::publish_table(connection, snapshot, table, mart));
+  request.with = [&](pg::Connection& connection, const lake::Committed& made) -> Status {
+    record_.table_id = made.tables.front().table_id;
     TRY(failpoint("mart.in_commit"));
-    return state::mart_succeeded(connection, record_, snapshot);
+    return state::mart_succeeded(connection, record_, made.snapshot_id);
   };
   Result<lake::Committed> committed = lake_.commit(request);
   // In doubt: the files may be named by a snapshot. Clean-up removes them later if not.

@@ -38,9 +38,7 @@ class Run {
  private:
   Status refresh(const state::MartDefinition& mart);
   Status open_snapshot(const TableName& mart);
-  Result<lake::LakeTable> prepare_table(const TableName& name, const MartColumns& columns);
-  Status fill(const lake::LakeTable& table, const std::string& select);
-  Status commit(const lake::LakeTable& table, std::vector<lake::DataFile> files);
+  Status commit(const lake::LakeTable& table, bool shaped, std::vector<lake::DataFile> files);
 
   pg::Connection& db_;
   lake::Session& session_;
@@ -48,10 +46,6 @@ class Run {
   RunLimits limits_;
   state::MartRun record_;
 };
-
-/// Where a mart that is new, or has other columns than before, is built: readers see the old table
-/// until the new one has its rows.
-TableName next_table(const TableName& mart);
 
 /// What people are told: the engine's own words where they are about the mart's SQL.
 std::string error_text(const Error& error);

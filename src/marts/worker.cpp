@@ -80,27 +80,11 @@ class Worker::Impl {
     }
   }
 
-  /// Tables that a killed worker left half built. One whose job is claimed this very moment finds
-  /// out at its commit and runs again.
-  Status tidy(pg::Connection& db) {
-    TRY_ASSIGN(const std::vector<lake::LakeTable> tables, lake_.tables());
-    TRY_ASSIGN(const std::vector<state::Job> jobs, state::jobs(db));
-    for (const lake::LakeTable& table : tables) {
-      if (!table.name.name.ends_with(next_suffix)) continue;
-      const bool in_use = std::ranges::any_of(jobs, [&](const state::Job& job) {
-        return job.running && next_table(job.table) == table.name;
-      });
-      if (!in_use) TRY(lake_.drop_table(table.name));
-    }
-    return {};
-  }
-
   Status work(const std::string& name, const std::stop_token& stop) {
     TRY_ASSIGN(pg::Connection db, pg::Connection::open(options_.conninfo));
     TRY_ASSIGN(lake::Session session, engine_.connect());
     Desk desk{std::move(db), std::move(session)};
     TRY(desk.db.script("listen minato_job"));
-    if (!tidied_.exchange(true)) TRY(tidy(desk.db));
     while (!stop.stop_requested()) {
       TRY_ASSIGN(const std::optional<state::Job> job, state::claim(desk.db, name));
       if (job) {
@@ -184,7 +168,6 @@ class Worker::Impl {
   Status drop(Desk& desk, const state::Job& job) {
     TRY_ASSIGN(const bool removed, state::mart_removed(desk.db, job.table));
     if (removed) {
-      TRY(lake_.drop_table(next_table(job.table)));
       TRY(lake_.drop_table(job.table));
       TRY(failpoint("mart.after_drop"));
       TRY(pg::transaction(desk.db, [&](pg::Connection& c) { return state::mart_dropped(c, job); }));
@@ -198,7 +181,6 @@ class Worker::Impl {
   WorkerOptions options_;
   const lake::Engine& engine_;
   lake::Lake& lake_;
-  std::atomic<bool> tidied_ = false;
   std::vector<std::jthread> threads_;
 };
 

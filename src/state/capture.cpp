@@ -89,17 +89,21 @@ Status source_lag(pg::Connection& connection, const std::string& source, std::in
       {source, std::to_string(lag_ms), std::to_string(lag_bytes), error}));
 }
 
-Status source_reached(pg::Connection& connection, const std::string& source,
+Status source_reached(pg::Connection& connection, const std::string& source, const Position& before,
                       const Position& position, SystemTime source_time, std::uint64_t transactions,
                       std::uint64_t changes) {
-  return done(
+  TRY_ASSIGN(
+      const pg::Rows done,
       connection.query("update minato.source set position = $2, source_time = "
                        "coalesce(to_timestamp($3::float8 / 1e6), source_time), "
                        "transactions = coalesce(transactions, 0) + $4, changes = coalesce(changes, "
                        "0) + $5, updated_at = now() "
-                       "where name = $1",
+                       "where name = $1 and position = $6",
                        {source, position.text, micros(source_time), std::to_string(transactions),
-                        std::to_string(changes)}));
+                        std::to_string(changes), before.text}));
+  if (done.affected() == 1) return {};
+  return fail(Code::conflict, "The position of " + source + " was moved by another process.",
+              "expected " + (before.text.empty() ? "the beginning" : before.text));
 }
 
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,

@@ -27,8 +27,9 @@ Status source_gap(pg::Connection& connection, const std::string& source, const E
 /// `error` is empty while connected; else why not (state `waiting`).
 Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,
                   std::int64_t lag_bytes, const std::string& error);
-/// Everything up to `position` is in the lake. Adds to the counters.
-Status source_reached(pg::Connection& connection, const std::string& source,
+/// Everything up to `position` is in the lake; it was up to `before`. Adds to the counters.
+/// Error{conflict} when it was not: another process captures the source.
+Status source_reached(pg::Connection& connection, const std::string& source, const Position& before,
                       const Position& position, SystemTime source_time, std::uint64_t transactions,
                       std::uint64_t changes);
 

@@ -24,7 +24,7 @@ Result<Lane*> Applier::lane(const TableSchemaPtr& schema) {
     return fail(Code::conflict, "Rows of " + display(schema->name) + " have an unannounced shape.");
   }
   if (!lane) {
-    TRY_ASSIGN(const std::optional<lake::LakeTable> table, lake_.find_table(schema->name));
+    TRY_ASSIGN(const std::optional<lake::LakeTable> table, find(schema->name));
     if (!table) return fail(Code::conflict, display(schema->name) + " is not in the lake.");
     if (table->columns.size() != schema->columns.size()) {
       return fail(Code::conflict,
@@ -58,15 +58,57 @@ Status Applier::take(const StreamBatch& batch) {
   return {};
 }
 
+bool Applier::open(const TableName& table) const {
+  const auto held = held_.find(table);
+  const bool rows =
+      held != held_.end() && held->second.entry->lane && held->second.entry->lane->open();
+  return rows || replaced_.contains(table);
+}
+
+/// The table is another one now: so is its lane.
+void Applier::begin_anew(const TableName& table) {
+  CHECK(!open(table));
+  hold(table).entry->lane.reset();
+}
+
+Result<std::optional<lake::LakeTable>> Applier::find(const TableName& table) {
+  const auto named = names_.find(table);
+  if (named == names_.end()) return lake_.find_table(table);
+  if (!named->second) return std::nullopt;
+  return shaped_.at(*named->second).table;
+}
+
+void Applier::shape(const TableName& name, const lake::LakeTable& after) {
+  begin_anew(name);
+  if (name != after.name) {
+    begin_anew(after.name);
+    names_[name] = std::nullopt;
+  }
+  shaped_[after.table_id] = {after};
+  names_[after.name] = after.table_id;
+}
+
+Status Applier::drop(const TableName& table) {
+  TRY_ASSIGN(const std::optional<lake::LakeTable> known, find(table));
+  if (!known) return {};
+  begin_anew(table);
+  names_[table] = std::nullopt;
+  if (known->table_id < 0) {
+    shaped_.erase(known->table_id);
+  } else {
+    shaped_[known->table_id] = {*known, true};
+  }
+  return {};
+}
+
 Status Applier::truncate(const TableName& table) {
   if (lost_.contains(table)) return {};
-  Held& held = hold(table);
-  TRY_ASSIGN(const std::optional<lake::LakeTable> found, lake_.find_table(table));
+  TRY_ASSIGN(const std::optional<lake::LakeTable> found, find(table));
   if (!found) {
     lose(table);
     return {};
   }
-  held.entry->lane.reset();
+  begin_anew(table);
   replaced_[table] = {found->table_id, {}};
   return {};
 }
@@ -79,6 +121,7 @@ void Applier::replace(const TableName& table, std::int64_t table_id,
 
 Status Applier::prepare(lake::CommitRequest& request, std::vector<Lane*>& prepared,
                         std::vector<TableDelta>& deltas) {
+  for (const auto& [id, change] : shaped_) request.ddl.push_back(change);
   for (auto& [table, replaced] : replaced_) {
     lake::TableCommit change;
     change.table_id = replaced.table_id;
@@ -115,19 +158,21 @@ Result<bool> Applier::commit(const std::string& message, const std::string& extr
   ++commits_;
   const std::size_t replaced = replaced_.size();
   TRY(prepare(request, prepared, deltas));
-  if (request.tables.empty()) {
+  if (request.tables.empty() && request.ddl.empty()) {
     release();
     return false;
   }
   request.message = message;
   request.extra_info = extra_info;
-  request.with = [&](pg::Connection& connection, std::int64_t snapshot) {
-    return records(connection, snapshot, deltas);
+  request.with = [&](pg::Connection& connection, const lake::Committed& made) {
+    return records(connection, made.snapshot_id, deltas);
   };
   TRY_ASSIGN(const lake::Committed committed, lake_.commit(request));
   CHECK(committed.tables.size() == replaced + prepared.size());
   for (std::size_t n = 0; n < prepared.size(); ++n)
     prepared[n]->committed(committed.tables[replaced + n]);
+  // Drafts have ids of their own now.
+  for (const auto& [table, id] : names_) hold(table).entry->lane.reset();
   release();
   trim_indexes();
   return true;
@@ -135,19 +180,14 @@ Result<bool> Applier::commit(const std::string& message, const std::string& extr
 
 void Applier::release() {
   replaced_.clear();
+  shaped_.clear();
+  names_.clear();
   held_.clear();
 }
 
 void Applier::abandon() {
   for (auto& [table, held] : held_) held.entry->lane.reset();
   release();
-}
-
-void Applier::reset(const TableName& table) {
-  CHECK(held_.empty() && replaced_.empty());
-  const auto entry = lanes_.entry(table);
-  const std::lock_guard turn(entry->turn);
-  entry->lane.reset();
 }
 
 /// Key indexes of tables that were not touched lately make room for those that are.

@@ -35,6 +35,14 @@ class Applier {
   /// `lost()`, and their rows left out. An error means that nothing of the open commit may be used:
   /// abandon().
   Status take(const StreamBatch& batch);
+  /// The table as the open commit leaves it; nullopt: there is none.
+  Result<std::optional<lake::LakeTable>> find(const TableName& table);
+  /// The open commit makes or alters the table that is called `name` now; `after` may have another
+  /// name. From here on changes of the table must have its new shape. Not when the open commit has
+  /// changes of the old one: see open(table).
+  void shape(const TableName& name, const lake::LakeTable& after);
+  /// The open commit drops the table. A table that is not there: success.
+  Status drop(const TableName& table);
   /// TRUNCATE goes into the open commit.
   Status truncate(const TableName& table);
   /// Files written from a snapshot replace the table's rows in the open commit.
@@ -46,11 +54,8 @@ class Applier {
                       const Records& records);
   /// Forgets the open commit; the lanes read the lake again.
   void abandon();
-  bool open() const { return !held_.empty() || !replaced_.empty(); }
-
-  /// The table's shape or name changed, or it is gone: its lane begins anew. Not while a commit is
-  /// open.
-  void reset(const TableName& table);
+  /// Whether the open commit has changes of the table's rows.
+  bool open(const TableName& table) const;
 
   /// Tables to be left out until they are read anew.
   const std::set<TableName>& lost() const { return lost_; }
@@ -69,6 +74,7 @@ class Applier {
 
   Result<Lane*> lane(const TableSchemaPtr& schema);
   Held& hold(const TableName& table);
+  void begin_anew(const TableName& table);
   Status prepare(lake::CommitRequest& request, std::vector<Lane*>& prepared,
                  std::vector<TableDelta>& deltas);
   void release();
@@ -77,8 +83,10 @@ class Applier {
   lake::Lake& lake_;
   Lanes& lanes_;
   ApplyLimits limits_;
-  std::map<TableName, Held> held_;          // lanes of the open commit
-  std::map<TableName, Replaced> replaced_;  // tables that the open commit replaces
+  std::map<TableName, Held> held_;                 // lanes of the open commit
+  std::map<TableName, Replaced> replaced_;         // tables that the open commit replaces
+  std::map<std::int64_t, lake::TableDdl> shaped_;  // by id: tables that the open commit shapes
+  std::map<TableName, std::optional<std::int64_t>> names_;  // their names: who has them afterwards
   std::set<TableName> lost_;
   std::map<TableName, std::uint64_t> used_;  // commit number of the last use, for trim_indexes()
   std::uint64_t commits_ = 0;

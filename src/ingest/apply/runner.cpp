@@ -16,6 +16,10 @@ using std::chrono::steady_clock;
 
 // Sources send a heartbeat every 5 s.
 constexpr std::chrono::milliseconds silence_normal{7'000};
+// Between one repair of a table and the next: doubled each time.
+constexpr std::chrono::seconds repair_wait_min{5};
+constexpr std::chrono::minutes repair_wait_max{10};
+constexpr std::chrono::hours repair_forgotten{1};
 
 SystemTime now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -78,6 +82,7 @@ Status SourceRunner::run_once(std::stop_token stop) {
   source_ = make_mysql_source(options_.source);
   applier_ = std::make_unique<Applier>(lake_, lanes_, options_.limits);
   joining_.reset();
+  whole_ = true;
   records_.clear();
   transactions_ = changes_ = 0;
   TRY(begin(stop));
@@ -107,29 +112,43 @@ Status SourceRunner::begin(std::stop_token stop) {
   for (const TableSchemaPtr& table : present) {
     if (!shapes_.contains(table->name)) fresh.push_back(table);
   }
-  if (position_.text.empty()) TRY(forget_gone(present));
+  TRY(forget_gone(present));
   if (position_.text.empty() || !fresh.empty()) {
     TRY_ASSIGN(joining_, read_tables(fresh, stop));
     if (position_.text.empty()) {
-      position_ = reached_ = joining_->position;
+      reached_ = joining_->position;
       TRY(join());
     }
   }
   return {};
 }
 
-/// After a gap in the source's log: tables that were dropped in it, of which no event will tell.
+/// Tables that are gone at the source, of which no event will tell: all after a gap in its log,
+/// else those that waited to be read anew.
 Status SourceRunner::forget_gone(const std::vector<TableSchemaPtr>& present) {
   TRY_ASSIGN(const std::vector<state::LakeTable> known, state::lake_tables(*state_));
   for (const state::LakeTable& table : known) {
     if (table.source != name() || !captured(table.name)) continue;
+    if (!position_.text.empty() && shapes_.contains(table.name)) continue;
     const auto named = [&](const TableSchemaPtr& shape) { return shape->name == table.name; };
     if (std::ranges::any_of(present, named)) continue;
     log::info("table is gone at the source", {{"table", display(table.name)}});
-    TRY(lake_.drop_table(table.name));
-    TRY(state::table_dropped(*state_, name(), table.name));
+    applier_->lose(table.name);
+    TRY(drop_table(table.name));
   }
-  return {};
+  return commit();
+}
+
+/// What the lake's table is to be when the shape's rows, read anew, take the place of its own.
+Result<SourceRunner::Joining::Table> SourceRunner::target(const TableSchemaPtr& shape) {
+  TRY_ASSIGN(const std::optional<lake::LakeTable> known, lake_.find_table(shape->name));
+  Joining::Table table;
+  table.shape = shape;
+  TRY_ASSIGN(table.target, known
+                               ? lake::altered(*known, shape->columns, {}, lake::Contents::replaced)
+                               : lake_.draft(shape->name, shape->columns));
+  table.shaped = !known || known->columns != table.target.columns;
+  return table;
 }
 
 Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableSchemaPtr>& tables,
@@ -142,13 +161,9 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
   SnapshotWriter writer(lake_);
   const auto opened = [&](const std::vector<TableSchemaPtr>& shapes) -> Status {
     for (const TableSchemaPtr& shape : shapes) {
-      auto altered = lake_.upsert_table(shape->name, shape->columns, {});
-      if (!altered && altered.error().code == Code::unsupported) {
-        altered = lake_.recreate_table(shape->name, shape->columns);
-      }
-      TRY_ASSIGN(lake::LakeTable target, std::move(altered));
-      writer.open(std::move(target));
-      joining.shapes.push_back(shape);
+      TRY_ASSIGN(Joining::Table table, target(shape));
+      writer.open(table.target);
+      joining.tables.insert_or_assign(shape->name, std::move(table));
     }
     return {};
   };
@@ -157,26 +172,31 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
     return writer.put(std::move(rows));
   };
   TRY_ASSIGN(joining.position, source_->snapshot(names, opened, sink, stop));
-  TRY_ASSIGN(joining.files, writer.finish());
+  TRY_ASSIGN(auto files, writer.finish());
+  for (auto& [table, written] : files) joining.tables.at(table).files = std::move(written);
   return joining;
 }
 
 /// The stream stands exactly where the joining tables were read: they become part of the open
 /// commit.
 Status SourceRunner::join() {
-  for (const TableSchemaPtr& shape : joining_->shapes) {
-    TRY_ASSIGN(const std::optional<lake::LakeTable> table, lake_.find_table(shape->name));
-    if (!table)
-      return fail(Code::conflict,
-                  display(shape->name) + " vanished from the lake while it was read.");
-    applier_->found(shape->name);
-    applier_->replace(shape->name, table->table_id, std::move(joining_->files[shape->name]));
-    shapes_[shape->name] = shape;
-    TRY(record(
-        [this, shape](pg::Connection& c) { return state::table_streams(c, name(), *shape); }));
+  for (auto& [table, read] : joining_->tables) {
+    applier_->found(table);
+    // While it was read, another table may have been given its name.
+    TRY_ASSIGN(const std::optional<lake::LakeTable> now, applier_->find(table));
+    if (now && now->table_id != read.target.table_id) TRY(applier_->drop(table));
+    if (!now && read.target.table_id > 0) {
+      return fail(Code::conflict, display(table) + " vanished from the lake while it was read.");
+    }
+    if (read.shaped) applier_->shape(table, read.target);
+    applier_->replace(table, read.target.table_id, std::move(read.files));
+    shapes_[table] = read.shape;
+    record([this, shape = read.shape](pg::Connection& c) {
+      return state::table_streams(c, name(), *shape);
+    });
   }
   TRY(commit());
-  log::info("tables joined", {{"source", name()}, {"tables", joining_->shapes.size()}});
+  log::info("tables joined", {{"source", name()}, {"tables", joining_->tables.size()}});
   joining_.reset();
   return {};
 }
@@ -187,7 +207,7 @@ Status SourceRunner::stream(std::stop_token stop) {
   for (const auto& [table, shape] : shapes_) shapes.push_back(shape);
   // Rows of joining tables before their position are in what was read.
   if (joining_) {
-    for (const TableSchemaPtr& shape : joining_->shapes) applier_->lose(shape->name);
+    for (const auto& [table, read] : joining_->tables) applier_->lose(table);
     if (source_->covers(position_, joining_->position)) TRY(join());
   }
   TRY(source_->start(position_, shapes,
@@ -196,6 +216,7 @@ Status SourceRunner::stream(std::stop_token stop) {
   while (!stop.stop_requested()) {
     TRY_ASSIGN(std::optional<StreamBatch> batch, source_->next(std::chrono::milliseconds(250)));
     report(!batch);
+    if (!batch && whole_ && !joining_ && !due().empty()) return {};
     if (!batch) continue;
     TRY(take(*batch));
     if (!batch->at_boundary) continue;
@@ -208,7 +229,7 @@ Status SourceRunner::stream(std::stop_token stop) {
     } else {
       TRY(commit());
     }
-    if (!joining_ && !applier_->lost().empty()) return {};
+    if (!joining_ && !due().empty()) return {};
     if (full) continue;
     sleep_until(begun + options_.commit_interval, stop);
   }
@@ -219,86 +240,91 @@ Status SourceRunner::take(StreamBatch& batch) {
   TRY(failpoint("ingest.take"));
   if (!batch.ddl.empty()) {
     CHECK(batch.tables.empty());
-    TRY(commit());
+    // Rows of before are of another shape.
+    if (whole_) TRY(commit());
     for (const SchemaChange& change : batch.ddl) TRY(follow(change));
   }
   TRY(applier_->take(batch));
+  whole_ = batch.at_boundary;
   reached_ = batch.end;
   source_time_ = std::max(source_time_, batch.last_commit);
   transactions_ += batch.transactions;
   changes_ += batch.rows;
-  return {};
+  // And rows of after may follow in the next piece.
+  return !batch.ddl.empty() && batch.at_boundary ? commit() : Status{};
 }
 
+/// Into the open commit: the lake's table, the shape and the position change together.
 Status SourceRunner::follow(const SchemaChange& change) {
   using Kind = SchemaChange::Kind;
-  const bool is_joining = joining_ && joining_->files.contains(change.table);
-  if (is_joining) return {};  // what was read is newer than this statement
+  // What was read is newer than this statement.
+  if (joining_ && joining_->tables.contains(change.table)) return {};
   log::info("schema change", {{"source", name()},
                               {"table", display(change.table)},
                               {"kind", static_cast<int>(change.kind)}});
+  // A transaction that changes rows and then their table's shape (none that we know does): its
+  // commit cannot be split.
+  if (applier_->open(change.table)) applier_->lose(change.table);
   switch (change.kind) {
     case Kind::upsert_table: return upsert_table(change);
     case Kind::truncate_table:
-      if (!shapes_.contains(change.table)) return {};
-      TRY(applier_->truncate(change.table));
-      return commit();
-    case Kind::drop_table:
-      if (shapes_.erase(change.table) == 0) return {};
-      TRY(lake_.drop_table(change.table));
-      applier_->reset(change.table);
-      return record([this, table = change.table](pg::Connection& c) {
-        return state::table_dropped(c, name(), table);
-      });
-    case Kind::rename_table: {
-      const auto found = shapes_.find(change.table);
-      if (found == shapes_.end()) {
-        // A table that was not captured gets a captured name: its rows must be read.
-        if (captured(change.new_name)) applier_->lose(change.new_name);
-        return {};
-      }
-      auto shape = std::make_shared<TableSchema>(*found->second);
-      shapes_.erase(found);
-      applier_->reset(change.table);
-      if (!captured(change.new_name)) {
-        TRY(lake_.drop_table(change.table));
-        return record([this, table = change.table](pg::Connection& c) {
-          return state::table_dropped(c, name(), table);
-        });
-      }
-      shape->name = change.new_name;
-      TRY(lake_.rename_table(change.table, change.new_name));
-      applier_->reset(change.new_name);
-      shapes_[change.new_name] = shape;
-      return record([this, table = change.table, shape](pg::Connection& c) {
-        return state::table_renamed(c, name(), table, *shape);
-      });
-    }
+      return shapes_.contains(change.table) ? applier_->truncate(change.table) : Status{};
+    case Kind::drop_table: return drop_table(change.table);
+    case Kind::rename_table: return rename_table(change.table, change.new_name);
   }
   CHECK(false);
 }
 
 Status SourceRunner::upsert_table(const SchemaChange& change) {
   CHECK(change.schema != nullptr);
-  const bool lost = applier_->lost().contains(change.table);
-  if (lost) return {};
-  const auto altered = lake_.upsert_table(change.table, change.schema->columns, change.renames);
-  if (!altered && altered.error().code == Code::unsupported) {
-    log::info("table is read anew", {{"table", display(change.table)}, {"why", altered.error()}});
-    applier_->lose(change.table);
+  const TableName& table = change.table;
+  if (applier_->lost().contains(table)) return {};
+  TRY_ASSIGN(const std::optional<lake::LakeTable> known, applier_->find(table));
+  const auto after =
+      known ? lake::altered(*known, change.schema->columns, change.renames, lake::Contents::kept)
+            : lake_.draft(table, change.schema->columns);
+  if (!after && after.error().code == Code::unsupported) {
+    log::info("table is read anew", {{"table", display(table)}, {"why", after.error()}});
+    applier_->lose(table);
     return {};
   }
-  TRY(altered);
-  applier_->reset(change.table);
-  shapes_[change.table] = change.schema;
-  return record([this, shape = change.schema](pg::Connection& c) {
+  if (!after) return fail(after.error());
+  applier_->shape(table, *after);
+  shapes_[table] = change.schema;
+  record([this, shape = change.schema](pg::Connection& c) {
     return state::table_streams(c, name(), *shape);
   });
+  return {};
 }
 
-/// Shapes are stored with the position that they belong to: in the next commit.
-Status SourceRunner::record(std::function<Status(pg::Connection&)> step) {
-  records_.push_back(std::move(step));
+Status SourceRunner::drop_table(const TableName& table) {
+  if (shapes_.erase(table) == 0 && !applier_->lost().contains(table)) return {};
+  TRY(applier_->drop(table));
+  applier_->found(table);
+  record([this, table](pg::Connection& c) { return state::table_dropped(c, name(), table); });
+  return {};
+}
+
+Status SourceRunner::rename_table(const TableName& from, const TableName& to) {
+  const auto found = shapes_.find(from);
+  if (found == shapes_.end() || applier_->lost().contains(from)) {
+    // A table whose rows we do not have gets a captured name: they must be read.
+    if (captured(to)) applier_->lose(to);
+    return drop_table(from);
+  }
+  if (!captured(to)) return drop_table(from);
+  auto shape = std::make_shared<TableSchema>(*found->second);
+  shape->name = to;
+  TRY_ASSIGN(std::optional<lake::LakeTable> table, applier_->find(from));
+  if (!table) return fail(Code::conflict, display(from) + " is not in the lake.");
+  TRY(applier_->drop(to));
+  table->name = to;
+  applier_->shape(from, *table);
+  shapes_.erase(found);
+  shapes_[to] = shape;
+  record([this, from, shape](pg::Connection& c) {
+    return state::table_renamed(c, name(), from, *shape);
+  });
   return {};
 }
 
@@ -308,13 +334,13 @@ Status SourceRunner::commit() {
     for (const auto& step : records_) TRY(step(connection));
     TRY(state::tables_changed(connection, deltas, snapshot, source_time_));
     for (const TableName& table : applier_->lost()) {
-      const bool joins = joining_ && joining_->files.contains(table);
+      const bool joins = joining_ && joining_->tables.contains(table);
       if (!joins) TRY(state::table_lost(connection, name(), table));
     }
-    return state::source_reached(connection, name(), reached_, source_time_, transactions_,
-                                 changes_);
+    return state::source_reached(connection, name(), position_, reached_, source_time_,
+                                 transactions_, changes_);
   };
-  const bool moved = !(reached_ == position_);
+  const bool moved = !(reached_ == position_) || !records_.empty();
   TRY(failpoint("ingest.before_commit"));
   TRY_ASSIGN(const bool committed, applier_->commit("capture " + name(), reached_.text, records));
   TRY(failpoint("ingest.after_commit"));
@@ -328,22 +354,42 @@ Status SourceRunner::commit() {
   return {};
 }
 
+/// The lost tables whose time to be read anew has come.
+std::vector<TableName> SourceRunner::due() const {
+  std::vector<TableName> out;
+  for (const TableName& table : applier_->lost()) {
+    const auto repair = repairs_.find(table);
+    if (repair == repairs_.end() || repair->second.not_before <= steady_clock::now()) {
+      out.push_back(table);
+    }
+  }
+  return out;
+}
+
 /// Tables whose rows contradicted the lake are read anew, while the stream waits.
 Status SourceRunner::repair(std::stop_token stop) {
-  if (stop.stop_requested() || applier_->lost().empty()) return {};
+  const std::vector<TableName> tables = due();
+  if (stop.stop_requested() || tables.empty()) return {};
   source_->stop();
   TRY_ASSIGN(const std::vector<TableSchemaPtr> present, source_->tables());
   std::vector<TableSchemaPtr> again;
-  for (const TableName& table : std::set<TableName>(applier_->lost())) {
-    shapes_.erase(table);
+  for (const TableName& table : tables) {
+    const auto now = steady_clock::now();
+    Repair& repair = repairs_[table];
+    if (now - repair.not_before > repair_forgotten) repair.attempts = 0;
+    const auto wait = repair_wait_min * (1 << std::min(repair.attempts++, 7));
+    repair.not_before = now + std::min<std::chrono::seconds>(wait, repair_wait_max);
     const auto found =
         std::ranges::find(present, table, [](const TableSchemaPtr& shape) { return shape->name; });
     if (found != present.end()) {
+      shapes_.erase(table);
       again.push_back(*found);
     } else {
-      applier_->found(table);  // it is gone at the source; the stream will say so
+      TRY(drop_table(table));  // gone at the source: the stream, which has no shape, will not say
+                               // so
     }
   }
+  TRY(commit());
   if (again.empty()) return {};
   TRY_ASSIGN(joining_, read_tables(again, stop));
   return {};

@@ -36,10 +36,22 @@ class SourceRunner {
   const std::string& name() const { return options_.source.name; }
 
  private:
+  /// Tables that were read as of one position of the stream. Their files are written, but nothing
+  /// of them is in the lake until the stream gets there.
   struct Joining {
-    std::vector<TableSchemaPtr> shapes;
-    std::map<TableName, std::vector<lake::DataFile>> files;
+    struct Table {
+      TableSchemaPtr shape;
+      lake::LakeTable target;
+      bool shaped = false;  // the lake's table is to be made or altered to be `target`
+      std::vector<lake::DataFile> files;
+    };
+    std::map<TableName, Table> tables;
     Position position;
+  };
+  /// A table that is read anew again and again contradicts itself: each time later.
+  struct Repair {
+    int attempts = 0;
+    std::chrono::steady_clock::time_point not_before{};
   };
 
   void run(std::stop_token stop);
@@ -52,8 +64,12 @@ class SourceRunner {
   Status take(StreamBatch& batch);
   Status follow(const SchemaChange& change);
   Status upsert_table(const SchemaChange& change);
+  Status drop_table(const TableName& table);
+  Status rename_table(const TableName& from, const TableName& to);
+  Result<Joining::Table> target(const TableSchemaPtr& shape);
   Status commit();
-  Status record(std::function<Status(pg::Connection&)> step);
+  void record(std::function<Status(pg::Connection&)> step) { records_.push_back(std::move(step)); }
+  std::vector<TableName> due() const;
   Status repair(std::stop_token stop);
   void report(bool idle);
   bool captured(const TableName& table) const;
@@ -64,11 +80,13 @@ class SourceRunner {
   std::unique_ptr<Source> source_;
   std::unique_ptr<Applier> applier_;
   std::optional<pg::Connection> state_;
-  std::map<TableName, TableSchemaPtr> shapes_;  // of the tables that stream, at `position_`
+  std::map<TableName, TableSchemaPtr> shapes_;  // of the tables that stream, at `reached_`
   std::optional<Joining> joining_;  // tables read as of a position that the stream has yet to reach
   std::vector<std::function<Status(pg::Connection&)>> records_;  // for the next commit
-  Position position_;                                            // of the last commit
-  Position reached_;                                             // of the open commit
+  std::map<TableName, Repair> repairs_;
+  Position position_;  // of the last commit
+  Position reached_;   // of the open commit
+  bool whole_ = true;  // the open commit ends with a whole source transaction
   SystemTime source_time_{};
   std::uint64_t transactions_ = 0;  // since the last commit
   std::uint64_t changes_ = 0;

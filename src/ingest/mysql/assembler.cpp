@@ -272,7 +272,8 @@ Status Assembler::on_schema_statement(const wire::QueryEvent& query, const wire:
     StreamBatch& rows = queue_.open();
     if (!rows.tables.empty() || !rows.lost.empty()) {
       if (rows.end.text.empty()) rows.end = position_.position();
-      TRY(push(standalone_ || !in_group_));
+      // Rows of this very transaction would have to wait for its end.
+      TRY(push(touched_.empty()));
     }
     StreamBatch& piece = queue_.open();
     piece.ddl = std::move(changes.ddl);

@@ -91,10 +91,10 @@ class ChaosTest : public ::testing::Test {
 };
 
 TEST_F(ChaosTest, AWorkerKilledAnywhereLosesAndDoublesNothing) {
-  const char* places[] = {"mart.after_claim",   "mart.before_describe", "mart.before_create",
-                          "lake.after_ddl",     "mart.after_create",    "mart.before_write",
-                          "mart.after_write",   "lake.before_sync",     "mart.in_commit",
-                          "lake.before_commit", "lake.after_commit",    "mart.after_commit"};
+  const char* places[] = {"mart.after_claim", "mart.before_describe", "mart.before_write",
+                          "mart.after_write", "lake.before_sync",     "lake.after_ddl",
+                          "mart.in_commit",   "lake.before_commit",   "lake.after_commit",
+                          "mart.after_commit"};
   SchedulerOptions options = platform.scheduler_options();
   options.lost_workers_max = 100;
   Scheduler scheduler(options, platform.store.engine);

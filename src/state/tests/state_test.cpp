@@ -99,8 +99,9 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(tables_changed(db, {}, 7, time));
   EXPECT_EQ(lake_table(db, other).value()->rows, 2);
   ASSERT_OK(table_dropped(db, "shop", other));
-  ASSERT_OK(source_reached(db, "shop", {"gtid=1"}, time, 3, 40));
-  ASSERT_OK(source_reached(db, "shop", {"gtid=2"}, {}, 1, 2));
+  ASSERT_OK(source_reached(db, "shop", {}, {"gtid=1"}, time, 3, 40));
+  EXPECT_EQ(source_reached(db, "shop", {}, {"gtid=7"}, time, 1, 1).error().code, Code::conflict);
+  ASSERT_OK(source_reached(db, "shop", {"gtid=1"}, {"gtid=2"}, {}, 1, 2));
   ASSERT_OK(source_lag(db, "shop", 120, 4096, ""));
   const Source read = source(db, "shop").value().value();
   EXPECT_EQ(read.kind, "mysql");
