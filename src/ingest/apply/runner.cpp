@@ -17,9 +17,9 @@ using std::chrono::steady_clock;
 // Sources send a heartbeat every 5 s.
 constexpr std::chrono::milliseconds silence_normal{7'000};
 // Between one repair of a table and the next: doubled each time.
-constexpr std::chrono::seconds repair_wait_min{5};
+constexpr std::chrono::seconds repair_wait_min{1};
 constexpr std::chrono::minutes repair_wait_max{10};
-constexpr std::chrono::hours repair_forgotten{1};
+constexpr std::chrono::minutes repair_forgotten{30};
 
 SystemTime now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -262,6 +262,7 @@ Status SourceRunner::follow(const SchemaChange& change) {
   log::info("schema change", {{"source", name()},
                               {"table", display(change.table)},
                               {"kind", static_cast<int>(change.kind)}});
+  repairs_.erase(change.table);  // what was wrong with it may be over
   // A transaction that changes rows and then their table's shape (none that we know does): its
   // commit cannot be split.
   if (applier_->open(change.table)) applier_->lose(change.table);
@@ -377,7 +378,7 @@ Status SourceRunner::repair(std::stop_token stop) {
     const auto now = steady_clock::now();
     Repair& repair = repairs_[table];
     if (now - repair.not_before > repair_forgotten) repair.attempts = 0;
-    const auto wait = repair_wait_min * (1 << std::min(repair.attempts++, 7));
+    const auto wait = repair_wait_min * (1 << std::min(repair.attempts++, 10));
     repair.not_before = now + std::min<std::chrono::seconds>(wait, repair_wait_max);
     const auto found =
         std::ranges::find(present, table, [](const TableSchemaPtr& shape) { return shape->name; });
