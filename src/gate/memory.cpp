@@ -11,20 +11,11 @@
 
 namespace {
 
-constexpr std::size_t kLarge = 128UL << 10;      // the engine's blocks of data
-constexpr std::size_t kLargeObject = 1UL << 20;  // by operator new
-// Refused last: buffers of PostgreSQL connections are of that size; without them nobody can log in.
-constexpr std::size_t kMedium = 16UL << 10;
-constexpr std::size_t kHuge = 1UL << 46;  // beyond any address space
-constexpr std::int64_t kReserve = 256L << 20;
-constexpr std::int64_t kBatch = 64L << 10;  // a thread tells what it took in steps of this
-
 std::atomic<bool> guarded = false;
 std::atomic<std::int64_t> in_use = 0;
 std::atomic<std::int64_t> limit_bytes = 0;
 std::atomic<std::uint64_t> refusals = 0;
 
-thread_local std::int64_t untold = 0;
 thread_local bool exempt = false;
 
 }  // namespace
@@ -33,6 +24,16 @@ thread_local bool exempt = false;
 #define MINATO_MEMORY_GUARD
 
 namespace {
+
+constexpr std::size_t kLarge = 128UL << 10;      // the engine's blocks of data
+constexpr std::size_t kLargeObject = 1UL << 20;  // by operator new
+// Refused last: buffers of PostgreSQL connections are of that size; without them nobody can log in.
+constexpr std::size_t kMedium = 16UL << 10;
+constexpr std::size_t kHuge = 1UL << 46;  // beyond any address space
+constexpr std::int64_t kReserve = 256L << 20;
+constexpr std::int64_t kBatch = 64L << 10;  // a thread tells what it took in steps of this
+
+thread_local std::int64_t untold = 0;
 
 void count(std::int64_t bytes) {
   untold += bytes;

@@ -192,7 +192,7 @@ Status Maintenance::compact(MaintenanceReport& report) {
       report.more = true;
       break;
     }
-    const Status status = compact_table(table, report);
+    Status status = compact_table(table, report);
     if (status) continue;
     // One table's trouble must not keep the others, nor what is to be removed.
     if (status.error().code == Code::unavailable) return status;

@@ -20,7 +20,7 @@ struct Registry {
 
   std::uint64_t add(Lent item) {
     const std::lock_guard lock(mutex);
-    lent.emplace(next, std::move(item));
+    lent.emplace(next, item);
     return next++;
   }
   void remove(std::uint64_t id) {

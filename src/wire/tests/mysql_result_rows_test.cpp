@@ -138,7 +138,8 @@ TEST(ResultRows, broken_rows_are_refused_or_whole) {
   const auto whole = [&](const Raw& raw) {
     RowBatch batch(schema());
     DecodeCounts counts;
-    const Raw exact(raw);  // bytes outside would be the sanitizer's
+    const Raw exact(raw);  // NOLINT(performance-unnecessary-copy-initialization): bytes outside
+                           // would be the sanitizer's
     if (!decoder->decode(exact, batch, counts)) return false;
     for (const ColumnData& column : batch.columns) EXPECT_EQ(column.size(), 1U);
     return true;
