@@ -162,6 +162,7 @@ Status table_dropped(pg::Connection& connection, const std::string& source,
   TRY(done(connection.query(
       "delete from minato.source_schema where source = $1 and schema_name = $2 and table_name = $3",
       {source, table.schema, table.name})));
+  TRY(resolve_incident(connection, incident_of(table)));
   return done(
       connection.query("delete from minato.lake_table where schema_name = $1 and table_name = $2",
                        {table.schema, table.name}));

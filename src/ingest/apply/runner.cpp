@@ -20,6 +20,9 @@ constexpr std::chrono::milliseconds silence_normal{7'000};
 constexpr std::chrono::seconds repair_wait_min{1};
 constexpr std::chrono::minutes repair_wait_max{10};
 constexpr std::chrono::minutes repair_forgotten{30};
+// A table is gone when it was looked for so often in vain: lists of tables leave out one that is
+// being altered that very moment.
+constexpr int gone_after = 3;
 
 SystemTime now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -132,11 +135,9 @@ Status SourceRunner::forget_gone(const std::vector<TableSchemaPtr>& present) {
     if (!position_.text.empty() && shapes_.contains(table.name)) continue;
     const auto named = [&](const TableSchemaPtr& shape) { return shape->name == table.name; };
     if (std::ranges::any_of(present, named)) continue;
-    log::info("table is gone at the source", {{"table", display(table.name)}});
-    applier_->lose(table.name);
-    TRY(drop_table(table.name));
+    applier_->lose(table.name);  // repair() looks for it again, and drops it
   }
-  return commit();
+  return {};
 }
 
 /// What the lake's table is to be when the shape's rows, read anew, take the place of its own.
@@ -385,9 +386,10 @@ Status SourceRunner::repair(std::stop_token stop) {
     if (found != present.end()) {
       shapes_.erase(table);
       again.push_back(*found);
-    } else {
-      TRY(drop_table(table));  // gone at the source: the stream, which has no shape, will not say
-                               // so
+    } else if (repair.attempts > gone_after) {
+      // The stream, which has no shape, will not say so.
+      log::info("table is gone at the source", {{"table", display(table)}});
+      TRY(drop_table(table));
     }
   }
   TRY(commit());

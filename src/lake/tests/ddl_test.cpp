@@ -82,7 +82,7 @@ std::vector<ColumnType> wider(ColumnType type) {
 
 std::string value(ColumnType type, std::mt19937& random) {
   if (random() % 6 == 0) return "NULL";
-  const std::string number = std::to_string(random() % 120);
+  std::string number = std::to_string(random() % 120);
   switch (type.kind) {
     case TypeKind::varchar: return "'text " + number + "'";
     case TypeKind::date: return "DATE '2024-01-01' + " + number;
