@@ -258,8 +258,14 @@ Status SourceRunner::take(StreamBatch& batch) {
 /// Into the open commit: the lake's table, the shape and the position change together.
 Status SourceRunner::follow(const SchemaChange& change) {
   using Kind = SchemaChange::Kind;
-  // What was read is newer than this statement.
-  if (joining_ && joining_->tables.contains(change.table)) return {};
+  if (joining_ && joining_->tables.contains(change.table)) {
+    // What was read is newer than this statement. Under the new name it was not.
+    const TableName& to = change.new_name;
+    if (change.kind == Kind::rename_table && captured(to) && !joining_->tables.contains(to)) {
+      applier_->lose(to);
+    }
+    return {};
+  }
   log::info("schema change", {{"source", name()},
                               {"table", display(change.table)},
                               {"kind", static_cast<int>(change.kind)}});
