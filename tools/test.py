@@ -202,15 +202,15 @@ def main():
     title("unit tests")
     if build("release", ["minato", "minato-failpoints", "unit_tests"], tally):
         rooms = tests_of("build")
-        unit("unit", "build", rooms, options.k, 600, tally)
+        unit("unit", "build", rooms, options.k, 1200, tally)
         if not small:
             title("unit tests under AddressSanitizer and UndefinedBehaviorSanitizer")
             if build("asan-ubsan", ["unit_tests"], tally):
-                unit("unit, asan-ubsan", "build-asan-ubsan", rooms, "", 900, tally)
+                unit("unit, asan-ubsan", "build-asan-ubsan", rooms, "", 1200, tally)
             title("unit tests under ThreadSanitizer")
             threaded = [room for room in rooms if room in THREADED]
             if build("tsan", [room + "_test" for room in threaded], tally):
-                unit("unit, tsan", "build-tsan", threaded, "", 900, tally)
+                unit("unit, tsan", "build-tsan", threaded, "", 1200, tally)
         if os.path.isdir("tests"):
             title("end-to-end tests")
             arguments = ["-m", "not slow"] if options.fast else []
