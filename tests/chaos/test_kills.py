@@ -32,7 +32,8 @@ def failpoints():
     for path in (ROOT / "src").rglob("*.cpp"):
         if "/tests/" not in str(path) and not path.name.startswith("failpoint_"):
             names |= set(re.findall(r'failpoint\("([a-z_.]+)"\)', path.read_text()))
-    return sorted(names)
+    # A gate commits nothing, and its sandbox keeps it from the file that aims (see Chaos.aim).
+    return sorted(name for name in names if not name.startswith("gate."))
 
 
 def equal_everywhere(mariadb, platform, seconds=120):
