@@ -40,7 +40,8 @@ alter table ducklake.ducklake_file_column_stats set (autovacuum_vacuum_scale_fac
 constexpr const char* kTables = R"(
 select t.table_id, s.schema_name, t.table_name, s.path, s.path_is_relative, t.path,
   t.path_is_relative,
-       c.column_id, c.column_name, c.column_type, c.nulls_allowed, c.parent_column is not null, c.column_order,
+       c.column_id, c.column_name, c.column_type, c.nulls_allowed, c.parent_column is not null,
+       c.column_order,
        h.last_column, h.shaped_at
 from ducklake.ducklake_table t
 join ducklake.ducklake_schema s on s.schema_id = t.schema_id and s.end_snapshot is null

@@ -53,7 +53,8 @@ TEST(Config, UnknownKeysGetASuggestion) {
             "minato.toml:2: unknown key `gaet`. Did you mean `gate`?\n");
   EXPECT_EQ(problems("[gate]\nprot = 1\n"),
             "minato.toml:2: unknown key `prot` in [gate]. Did you mean `port`?\n");
-  EXPECT_NE(problems("[gate]\nxyzzy = 1\n").find("There are: idle_timeout_seconds, listen, port, "), std::string::npos);
+  EXPECT_NE(problems("[gate]\nxyzzy = 1\n").find("There are: idle_timeout_seconds, listen, port, "),
+            std::string::npos);
 }
 
 TEST(Config, WrongValuesSayWhatIsRight) {
