@@ -262,7 +262,8 @@ bool is_zombie(pid_t pid) {
   return name_end != std::string::npos && stat.substr(name_end + 2, 1) == "Z";
 }
 
-// A server's backends may outlive it for a moment; all are attached to its shared memory.
+// A server's processes may outlive it, in a recovery for seconds; all are attached to its shared
+// memory.
 // `segment`: "key id", as PostgreSQL writes it into its lock file.
 bool in_use(const std::string& segment) {
   long key = 0;
@@ -301,7 +302,6 @@ Status PostgresCluster::end_left_behind() const {
       return {};
     }
     if (living && left == 1000) kill(pid, SIGQUIT);
-    if (!living) left = std::min(left, 300);
     std::this_thread::sleep_for(milliseconds(10));
   }
   return fail(Code::unavailable, "PostgreSQL of an earlier run (pid " + lines[0] +
