@@ -52,6 +52,13 @@ std::vector<std::string> new_files(const CommitRequest& request) {
   return paths;
 }
 
+void for_each_hold(const CommitRequest& request, void (HeldFile::*then)()) {
+  for (const TableCommit& table : request.tables) {
+    for (const DataFile& file : table.add) (*file.hold.*then)();
+    for (const DeleteUpdate& update : table.deletes) (*update.file.hold.*then)();
+  }
+}
+
 /// A statement failed because somebody else's snapshot came first: the same commit succeeds when it
 /// is tried again.
 bool snapshot_clash(const Error& error) {
@@ -150,15 +157,21 @@ Result<Committed> Lake::commit(const CommitRequest& request) {
       Result<bool> yes = happened(impl_->connections, attempt, token);
       log::warn("commit in doubt",
                 {{"resolved", yes.has_value()}, {"happened", yes.value_or(false)}});
-      if (!yes) return fail(std::move(status).error());
+      if (!yes) {
+        for_each_hold(request, &HeldFile::in_doubt);
+        return fail(std::move(status).error());
+      }
       if (*yes)
         status = {};
       else if (tries < impl_->options.commit_attempts_max)
         continue;
     }
     if (!status) return fail(std::move(status).error());
-    for (const std::string& path : files) impl_->pending.settle(path);
-    TRY(failpoint("lake.after_commit"));
+    for_each_hold(request, &HeldFile::committed);
+    // What a caller may still hear of a commit that happened is that it is in doubt.
+    if (!failpoint("lake.after_commit")) {
+      return fail(Code::in_doubt, "The commit was left in doubt, for a test.");
+    }
     return std::move(attempt.committed);
   }
 }

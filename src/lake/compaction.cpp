@@ -103,7 +103,6 @@ Status rewrite(Lake& lake, const LakeTable& table, const Slice& slice, Maintenan
     TRY_ASSIGN(DataFile written,
                write_one(lake.impl(), table, session, select, slice.group_rows()));
     if (written.record_count != rows) {
-      lake.discard({written.path});
       return fail(Code::internal, "Compaction of " + display(table.name) + " read " +
                                       std::to_string(written.record_count) + " rows instead of " +
                                       std::to_string(rows) + "; nothing was changed.");
@@ -116,16 +115,9 @@ Status rewrite(Lake& lake, const LakeTable& table, const Slice& slice, Maintenan
   CommitRequest request;
   request.message = "compaction of " + display(table.name);
   request.tables.push_back(std::move(change));
-  const Result<Committed> committed = lake.commit(request);
-  if (committed) {
-    report.files_in += files.size();
-    return {};
-  }
-  // In doubt: the file may be live.
-  if (committed.error().code != Code::in_doubt) {
-    for (const DataFile& file : request.tables[0].add) lake.discard({file.path});
-  }
-  return fail(committed.error());
+  TRY(lake.commit(request));
+  report.files_in += files.size();
+  return {};
 }
 
 constexpr const char* kCandidates = R"(

@@ -212,18 +212,16 @@ Result<DataFile> Lake::write_stream(const LakeTable& table, const TableSchemaPtr
 Result<DataFile> write_one(Lake::Impl& impl, const LakeTable& table, Session& session,
                            const std::string& select, std::size_t group_rows) {
   TRY_ASSIGN(const std::string path, new_path(table, impl.on_disk(), ".parquet"));
-  impl.pending.add(path);
+  FileHold hold = impl.hold(path);
   TRY(failpoint("lake.file_write"));
-  auto files = read_written(table, session,
-                            "COPY (" + select + ") TO " + quote_literal(path) +
-                                copy_options(table, impl.options.compression, group_rows) + ")");
-  if (!files) {
-    impl.discard(path);
-    return fail(std::move(files).error());
-  }
-  CHECK(files->size() == 1);
+  TRY_ASSIGN(std::vector<DataFile> files,
+             read_written(table, session,
+                          "COPY (" + select + ") TO " + quote_literal(path) +
+                              copy_options(table, impl.options.compression, group_rows) + ")"));
+  CHECK(files.size() == 1);
   TRY(failpoint("lake.file_written"));
-  return std::move(files->front());
+  files.front().hold = std::move(hold);
+  return std::move(files.front());
 }
 
 Result<std::vector<Column>> Lake::columns_of(Session& session, const std::string& select) {
@@ -255,12 +253,8 @@ Result<std::vector<DataFile>> Lake::write_query(const LakeTable& table, Session&
   TRY_ASSIGN(DataFile file,
              write_one(*impl_, table, session,
                        "SELECT " + columns + " FROM (" + select + "\n) q(" + aliases + ")"));
-  if (file.record_count == 0) {
-    discard({file.path});
-    return std::vector<DataFile>();
-  }
   std::vector<DataFile> files;
-  files.push_back(std::move(file));
+  if (file.record_count > 0) files.push_back(std::move(file));
   return files;
 }
 
@@ -269,7 +263,7 @@ Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string
   CHECK(!positions.empty());
   for (std::size_t n = 1; n < positions.size(); ++n) CHECK(positions[n - 1] < positions[n]);
   TRY_ASSIGN(const std::string path, new_path(table, impl_->on_disk(), "-delete.parquet"));
-  impl_->pending.add(path);
+  FileHold hold = impl_->hold(path);
   TRY(failpoint("lake.delete_file_write"));
   const LentPositions lent(positions);
   TRY_ASSIGN(auto session, impl_->sessions.take());
@@ -281,18 +275,15 @@ Result<DeleteFile> Lake::write_deletes(const LakeTable& table, const std::string
                               quote_literal(path) + " (FORMAT parquet, FIELD_IDS " +
                               kDeleteFieldIds + ", RETURN_STATS, USE_TMP_FILE false)"));
   CHECK(files.size() == 1 && files.front().record_count == positions.size());
-  return DeleteFile{path, files[0].record_count, files[0].file_size_bytes, files[0].footer_size};
+  return DeleteFile{path, std::move(hold), files[0].record_count, files[0].file_size_bytes,
+                    files[0].footer_size};
 }
 
-void Lake::discard(const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) impl_->discard(path);
-}
-
-void Lake::Impl::discard(const std::string& path) {
-  pending.settle(path);
-  if (!on_disk()) return;
+HeldFile::~HeldFile() {
+  if (kept_) return;
   std::error_code ignored;
-  std::filesystem::remove(path, ignored);
+  if (on_disk_) std::filesystem::remove(path_, ignored);
+  all_->release(path_);
 }
 
 }  // namespace minato::lake

@@ -1,9 +1,8 @@
 // Inside src/lake only: what Lake holds.
 #pragma once
 
-#include <chrono>
-#include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,28 +18,50 @@ inline constexpr std::int64_t kCommitLock = 0x6d696e61746f0001;
 /// One maintenance of the lake at a time.
 inline constexpr std::int64_t kMaintenanceLock = 0x6d696e61746f0002;
 
-/// Files that this process wrote and may still commit: clean-up must not take them for orphans. For
-/// a day, in case that whoever wrote them gave up.
-class PendingFiles {
+/// Files that this process wrote and may still commit: clean-up must not take them for orphans.
+class HeldFiles {
  public:
   void add(const std::string& path) {
     const std::lock_guard lock(mutex_);
-    since_[path] = std::chrono::steady_clock::now();
+    paths_.insert(path);
   }
-  void settle(const std::string& path) {
+  void release(const std::string& path) {
     const std::lock_guard lock(mutex_);
-    since_.erase(path);
+    paths_.erase(path);
   }
   bool contains(const std::string& path) {
     const std::lock_guard lock(mutex_);
-    const auto limit = std::chrono::steady_clock::now() - std::chrono::hours(24);
-    std::erase_if(since_, [&](const auto& entry) { return entry.second < limit; });
-    return since_.contains(path);
+    return paths_.contains(path);
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::chrono::steady_clock::time_point> since_;
+  std::set<std::string> paths_;
+};
+
+class HeldFile {
+ public:
+  HeldFile(std::shared_ptr<HeldFiles> all, std::string path, bool on_disk)
+      : all_(std::move(all)), path_(std::move(path)), on_disk_(on_disk) {
+    all_->add(path_);
+  }
+  /// Objects of a store are left to clean-up, as is what cannot be removed.
+  ~HeldFile();
+  HeldFile(const HeldFile&) = delete;
+  HeldFile& operator=(const HeldFile&) = delete;
+  /// A snapshot names it: it stays.
+  void committed() {
+    all_->release(path_);
+    kept_ = true;
+  }
+  /// Perhaps a snapshot names it: it stays, and clean-up leaves it alone while this process lives.
+  void in_doubt() { kept_ = true; }
+
+ private:
+  std::shared_ptr<HeldFiles> all_;
+  std::string path_;
+  bool on_disk_;
+  bool kept_ = false;
 };
 
 struct Lake::Impl {
@@ -55,8 +76,9 @@ struct Lake::Impl {
                              PQtransactionStatus(connection.handle()) == PQTRANS_IDLE;
                     }) {}
 
-  /// As Lake::discard().
-  void discard(const std::string& path);
+  FileHold hold(const std::string& path) {
+    return std::make_shared<HeldFile>(held, path, on_disk());
+  }
   bool on_disk() const { return options.lake.data_path.find("://") == std::string::npos; }
 
   Engine& engine;
@@ -64,7 +86,7 @@ struct Lake::Impl {
   std::string data_path;  // with a slash at the end
   Pool<Session> sessions;
   Pool<pg::Connection> connections;
-  PendingFiles pending;
+  std::shared_ptr<HeldFiles> held = std::make_shared<HeldFiles>();
 };
 
 /// `tables` of the newest snapshot; `where` restricts them (SQL over t: table, s: schema).

@@ -300,7 +300,7 @@ Status Maintenance::remove_orphans(MaintenanceReport& report) {
   TRY_ASSIGN(auto connection, lake_.impl().connections.take());
   TRY_ASSIGN(const std::set<std::string> known, known_files(*connection, lake_.impl().data_path));
   for (const std::string& path : old) {
-    if (known.contains(normal(path)) || lake_.impl().pending.contains(path)) continue;
+    if (known.contains(normal(path)) || lake_.impl().held->contains(path)) continue;
     std::error_code error;
     if (!lake_.impl().on_disk()) {
       TRY(schedule_orphan(*connection, path));

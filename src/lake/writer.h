@@ -49,9 +49,14 @@ struct ColumnStats {
   std::optional<bool> contains_nan;
 };
 
+/// Holds a file that was written and that no snapshot names yet: clean-up leaves it alone. The file
+/// is removed with the last copy of its hold, unless a commit took it.
+using FileHold = std::shared_ptr<class HeldFile>;
+
 /// A written data file that no snapshot names yet.
 struct DataFile {
   std::string path;
+  FileHold hold;
   std::uint64_t record_count = 0;
   std::uint64_t file_size_bytes = 0;
   std::uint64_t footer_size = 0;
@@ -61,6 +66,7 @@ struct DataFile {
 /// A written delete file that no snapshot names yet: all deleted positions of one data file.
 struct DeleteFile {
   std::string path;
+  FileHold hold;
   std::uint64_t delete_count = 0;
   std::uint64_t file_size_bytes = 0;
   std::uint64_t footer_size = 0;
@@ -194,10 +200,6 @@ class Lake {
   /// `positions`: all deleted rows of the file, ascending, without repetition, not empty.
   Result<DeleteFile> write_deletes(const LakeTable& table, const std::string& data_file_path,
                                    std::span<const std::uint32_t> positions);
-  /// Removes files that were written but will not be committed. Errors are ignored: clean-up finds
-  /// them later.
-  void discard(const std::vector<std::string>& paths);
-
   /// Files of the newest snapshot, oldest first.
   Result<std::vector<LiveFile>> live_files(std::int64_t table_id);
   /// Ascending positions.
@@ -216,7 +218,7 @@ class Lake {
   Status scan(const LakeTable& table, const std::vector<std::int64_t>& column_ids,
               const FileRows& rows);
 
-  /// One snapshot for all of it. Errors: conflict (a file to end or to delete from is no longer
+  /// One snapshot for all of it, which from then on owns the request's files. Errors: conflict (a file to end or to delete from is no longer
   /// live, a table was altered by somebody else: reload), exists (a table's name differs from
   /// another's only in case), the error of `with`, unavailable (nothing was committed), in_doubt
   /// (only when PostgreSQL stays unreachable and it could not be found out whether the commit

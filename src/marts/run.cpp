@@ -31,22 +31,6 @@ class Reading {
   lake::Session& session_;
 };
 
-/// Files that were written but not committed.
-class Written {
- public:
-  Written(lake::Lake& lake, const std::vector<lake::DataFile>& files) : lake_(lake) {
-    for (const lake::DataFile& file : files) paths_.push_back(file.path);
-  }
-  ~Written() { lake_.discard(paths_); }
-  Written(const Written&) = delete;
-  Written& operator=(const Written&) = delete;
-  void keep() { paths_.clear(); }
-
- private:
-  lake::Lake& lake_;
-  std::vector<std::string> paths_;
-};
-
 }  // namespace
 
 std::string error_text(const Error& error) {
@@ -123,7 +107,6 @@ Status Run::commit(const lake::LakeTable& table, bool shaped, std::vector<lake::
   for (const lake::DataFile& file : files) {
     record_.rows += static_cast<std::int64_t>(file.record_count);
   }
-  Written written(lake_, files);
   lake::CommitRequest request;
   if (shaped) request.ddl.push_back({table});
   lake::TableCommit& change = request.tables.emplace_back();
@@ -136,10 +119,7 @@ Status Run::commit(const lake::LakeTable& table, bool shaped, std::vector<lake::
     TRY(failpoint("mart.in_commit"));
     return state::mart_succeeded(connection, record_, made.snapshot_id);
   };
-  Result<lake::Committed> committed = lake_.commit(request);
-  // In doubt: the files may be named by a snapshot. Clean-up removes them later if not.
-  if (committed || committed.error().code == Code::in_doubt) written.keep();
-  if (!committed) return fail(std::move(committed).error());
+  TRY(lake_.commit(request));
   return failpoint("mart.after_commit");
 }
 

@@ -264,6 +264,7 @@ Status Lane::prepare_files(lake::TableCommit& commit) {
       if (file.deleted.size() == file.rows) {
         file.ended = true;
         if (file.id) commit.end_files.push_back(*file.id);
+        file.written = {};  // nobody needs what it holds
         continue;
       }
       lake::DeleteUpdate update;

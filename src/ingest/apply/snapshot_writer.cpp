@@ -36,15 +36,6 @@ SnapshotWriter::~SnapshotWriter() {
     changed_.notify_all();
   }
   thread_.join();
-  discard();
-}
-
-void SnapshotWriter::discard() {
-  std::vector<std::string> paths;
-  for (const auto& [table, files] : files_) {
-    for (const lake::DataFile& file : files) paths.push_back(file.path);
-  }
-  lake_.discard(paths);
 }
 
 void SnapshotWriter::open(lake::LakeTable table) {
@@ -73,9 +64,11 @@ Result<SnapshotWriter::Files> SnapshotWriter::finish() {
     changed_.notify_all();
   }
   thread_.join();
-  if (status_) return std::move(files_);
-  discard();
-  return fail(status_.error());
+  if (!status_) {
+    files_.clear();
+    return fail(status_.error());
+  }
+  return std::move(files_);
 }
 
 void SnapshotWriter::work() {

@@ -1,6 +1,6 @@
 // Writes what a first read yields into files, on a thread of its own beside the one that reads.
 // Few bytes wait between the two; a table's rows go into few large files. Nothing becomes visible
-// here: the files are handed over by finish(), or removed.
+// here: the files are handed over by finish(), or go.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +19,7 @@ class SnapshotWriter {
   using Files = std::map<TableName, std::vector<lake::DataFile>>;
 
   explicit SnapshotWriter(lake::Lake& lake);
-  /// Without finish(): stops, and removes what was written.
+  /// Without finish(): stops; what was written goes.
   ~SnapshotWriter();
   SnapshotWriter(const SnapshotWriter&) = delete;
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
@@ -38,7 +38,6 @@ class SnapshotWriter {
   Status write_file(const RowBatch& first);
   const RowBatch* following(Open& file);
   bool wait_for_rows();
-  void discard();
 
   lake::Lake& lake_;
   std::map<TableName, lake::LakeTable> tables_;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <numeric>
 #include <thread>
@@ -211,11 +212,43 @@ TEST_F(WriterTest, AnErrorAtAnyBoundaryLeavesNothingVisible) {
     TableCommit change;
     change.table_id = table.table_id;
     change.add.push_back(lake().write_rows(table, numbers(table, 0, 10), {}).value());
+    const std::string path = change.add[0].path;
+    ASSERT_TRUE(std::filesystem::exists(path));
     set_failpoints(std::string(point) + "=error");
     EXPECT_FALSE(commit(std::move(change))) << point;
     set_failpoints("");
+    EXPECT_FALSE(std::filesystem::exists(path)) << point;
     EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.boundaries"), "0") << point;
   }
+}
+
+TEST_F(WriterTest, FilesOfACommitInDoubtStay) {
+  const LakeTable table = make({"shop", "in_doubt"}, two_columns);
+  TableCommit change;
+  change.table_id = table.table_id;
+  change.add.push_back(lake().write_rows(table, numbers(table, 0, 10), {}).value());
+  change.deletes.resize(1);
+  change.deletes[0].file = lake().write_deletes(table, change.add[0].path, std::array{2U}).value();
+  set_failpoints("lake.after_commit=error");
+  EXPECT_EQ(commit(std::move(change)).error().code, Code::in_doubt);
+  set_failpoints("");
+  EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.in_doubt"), "9");
+}
+
+TEST_F(WriterTest, FilesThatNobodyHoldsGo) {
+  const LakeTable table = make({"shop", "held"}, two_columns);
+  auto rows = lake().write_rows(table, numbers(table, 0, 10), {});
+  auto deletes = lake().write_deletes(table, rows->path, std::array{2U});
+  const std::vector<std::string> paths{rows->path, deletes->path};
+  auto copy = *rows;
+  rows->hold.reset();
+  for (const std::string& path : paths) EXPECT_TRUE(std::filesystem::exists(path));
+  copy.hold.reset();
+  deletes->hold.reset();
+  for (const std::string& path : paths) EXPECT_FALSE(std::filesystem::exists(path));
+  set_failpoints("lake.file_written=error");
+  EXPECT_FALSE(lake().write_rows(table, numbers(table, 0, 10), {}));
+  EXPECT_TRUE(std::filesystem::is_empty(table.path)) << "a file whose writing failed";
 }
 
 TEST_F(WriterTest, CommitsAndTheExtensionsCommitsDoNotLoseOneAnother) {
