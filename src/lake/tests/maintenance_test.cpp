@@ -212,6 +212,18 @@ TEST_F(MaintenanceTest, ACommitWhoseFileIsGoneFails) {
   EXPECT_EQ(ask("SELECT count(*) FROM minato.shop.t"), "0");
 }
 
+TEST_F(MaintenanceTest, ACompactionInDoubtRemovesNothing) {
+  for (int n = 0; n < 20; ++n) insert(n * 100, n * 100 + 100);
+  const std::string before = contents();
+  set_failpoints("lake.after_commit=error");
+  auto work = maintenance();
+  MaintenanceReport report;
+  const Status status = work.compact(report);
+  set_failpoints("");
+  EXPECT_EQ(count("data_file where end_snapshot is null"), 1) << "it did happen";
+  EXPECT_EQ(contents(), before) << (status ? "" : describe(status.error()));
+}
+
 TEST_F(MaintenanceTest, ACompactionThatComesSecondGivesUp) {
   for (int n = 0; n < 10; ++n) insert(n * 100, n * 100 + 100);
   auto compaction = Maintenance(*shared.lake, options, [](const TableName&, const auto& work) {
