@@ -292,6 +292,11 @@ def fill(path):
     return path
 
 
+def left_over(platform):
+    on_disk, known = platform.lake_files()
+    return on_disk - known
+
+
 def test_full_disk(source, new_platform):
     """The lake's disk is full: capture stops and says so, readers go on."""
     platform = new_platform()
@@ -306,8 +311,11 @@ def test_full_disk(source, new_platform):
             source.run("INSERT INTO shop.t (v) SELECT MD5(seq) FROM seq_1_to_50000")
             source_state(platform, "space|disk|full")
             assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]
+            # Half-written files go at once: each new try would fill the disk further.
+            wait_until(lambda: left_over(platform) == set(), 10, 0.05, "no file of a failed commit")
             filler.unlink()
             healthy_and_equal(source, platform)
+            wait_until(lambda: left_over(platform) == set(), 10, 0.05, "no file of a failed commit")
             assert platform.stop() == 0
         finally:
             platform.kill_all()
