@@ -69,7 +69,10 @@ class Decider {
     }
     if (mart.failures > 0) {
       // No time: it is not tried again before something changes.
-      if (!mart.next_try_at || *mart.next_try_at > now_) {
+      // Later than a wait can last: the clock was set back, and must not hold it.
+      const bool wait = !mart.next_try_at ||
+                        (*mart.next_try_at > now_ && *mart.next_try_at <= now_ + retry_wait_max);
+      if (wait) {
         return {Decision::Kind::failed, "", mart.next_try_at};
       }
       expect(i, now_);
@@ -82,9 +85,10 @@ class Decider {
     const MartFacts& mart = facts_.marts[i];
     MartMemory& memory = memory_[i];
     const bool at_once = mart.changed || !mart.built_snapshot;
-    if (!at_once && mart.last_started_at) {
-      // A clock that was set back must not hold a mart for hours.
-      const SystemTime due = std::min(*mart.last_started_at + mart.interval, now_ + mart.interval);
+    // Started in what is now the future: the clock was set back, and must not hold a mart for hours.
+    const bool told = mart.last_started_at && *mart.last_started_at <= now_ + mart.interval;
+    if (!at_once && told) {
+      const SystemTime due = *mart.last_started_at + mart.interval;
       if (due > now_) {
         expect(i, due);
         return {Decision::Kind::wait, "new data has arrived", due};

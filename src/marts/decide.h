@@ -83,6 +83,9 @@ struct Decisions {
 /// `memory` has an element per mart and is brought up to date.
 Decisions decide(const Facts& facts, std::vector<MartMemory>& memory, SystemTime now);
 
+/// No failed mart waits longer for its next try.
+inline constexpr std::chrono::seconds retry_wait_max{600};
+
 /// Back-off after the n-th failure in a row (from 1): min, 2·min, 4·min … max.
 std::chrono::seconds back_off(int failures, std::chrono::seconds min, std::chrono::seconds max);
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "marts/decide.h"
 
 namespace minato::lake {
 class Engine;
@@ -24,7 +25,7 @@ struct WorkerOptions {
   std::chrono::seconds interrupt_grace{60};  // and ends the process if it does not obey: the job is
                                              // then run again
   std::chrono::seconds retry_min{10};        // after the first failure; doubled with each one …
-  std::chrono::seconds retry_max{600};       // … up to this
+  std::chrono::seconds retry_max = retry_wait_max;  // … up to this
 };
 
 class Worker {
