@@ -84,7 +84,8 @@ Result<Slice> fitting(Session& session, std::vector<LiveFile> chosen, double del
 }
 
 /// Rewrites `slice` as one file; commits.
-Status rewrite(Lake& lake, const LakeTable& table, const Slice& slice, MaintenanceReport& report) {
+Result<Compacted> rewrite(Lake& lake, const LakeTable& table, const Slice& slice,
+                          MaintenanceReport& report) {
   const std::vector<LiveFile>& files = slice.files;
   TableCommit change;
   change.table_id = table.table_id;
@@ -115,9 +116,14 @@ Status rewrite(Lake& lake, const LakeTable& table, const Slice& slice, Maintenan
   CommitRequest request;
   request.message = "compaction of " + display(table.name);
   request.tables.push_back(std::move(change));
-  TRY(lake.commit(request));
+  TRY_ASSIGN(const Committed committed, lake.commit(request));
   report.files_in += files.size();
-  return {};
+  Compacted done{files, std::nullopt, "", rows};
+  if (rows > 0) {
+    done.data_file_id = committed.tables.at(0).data_file_ids.at(0);
+    done.path = request.tables[0].add[0].path;
+  }
+  return done;
 }
 
 constexpr const char* kCandidates = R"(
@@ -143,25 +149,26 @@ Status Maintenance::compact_table(std::int64_t table_id, MaintenanceReport& repo
                            {std::to_string(table_id)}));
     if (found.empty() || !found[0].plain) return {};
     bool done = true;
-    const Status status = with_lane_(found[0].name, [&]() -> Status {
+    const auto slice_done = with_lane_(found[0].name, [&]() -> Result<std::optional<Compacted>> {
       TRY_ASSIGN(std::vector<LiveFile> live, lake_.live_files(table_id));
       std::erase_if(live, [&](const LiveFile& file) {
         return full_.contains(file.data_file_id) && !worn(file, options_.deleted_share_max);
       });
       std::vector<LiveFile> chosen = plan_compaction(live, options_);
-      if (chosen.empty()) return {};
+      if (chosen.empty()) return std::nullopt;
       done = false;
       TRY_ASSIGN(Session session, lake_.impl().engine.connect());
       TRY_ASSIGN(const Slice slice,
                  fitting(session, std::move(chosen), options_.deleted_share_max, full_));
-      return slice.files.empty() ? Status() : rewrite(lake_, found[0], slice, report);
+      if (slice.files.empty()) return std::nullopt;
+      return rewrite(lake_, found[0], slice, report);
     });
-    if (!status &&
-        (status.error().code == Code::conflict || status.error().code == Code::not_found)) {
+    if (!slice_done &&
+        (slice_done.error().code == Code::conflict || slice_done.error().code == Code::not_found)) {
       ++report.conflicts;  // somebody without a lane (an administrator's statement) came first
       return {};
     }
-    TRY(status);
+    TRY(slice_done);
     if (done) break;
     if (!touched) ++report.tables_compacted;
     touched = true;

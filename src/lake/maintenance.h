@@ -30,8 +30,21 @@ struct MaintenanceOptions {
   std::function<Result<std::optional<std::int64_t>>()> oldest_reader;
 };
 
-/// Runs `work` while no apply touches the table; afterwards apply reads the table's files again.
-using WithLane = std::function<Status(const TableName& table, const std::function<Status()>& work)>;
+/// What a compaction did to one table: the live rows of `ended` are those of the new file now, in
+/// whatever order.
+struct Compacted {
+  std::vector<LiveFile> ended;
+  std::optional<std::int64_t> data_file_id;  // of the new file; none: no row was live
+  std::string path;
+  std::uint64_t rows = 0;
+};
+
+/// One slice of a table's compaction; nullopt: no file of the table was changed. After an error
+/// nobody knows what the table's files are.
+using CompactionSlice = std::function<Result<std::optional<Compacted>>()>;
+/// Runs `slice` while no apply touches the table, lets apply know what was done, and returns it.
+using WithLane = std::function<Result<std::optional<Compacted>>(const TableName& table,
+                                                                const CompactionSlice& slice)>;
 
 struct MaintenanceReport {
   std::uint64_t tables_compacted = 0;

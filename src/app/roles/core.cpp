@@ -73,8 +73,8 @@ void Core::maintain(const MaintenanceConfig& config, std::stop_token stop) {
     return state::oldest_snapshot_read(db);
   };
   lake::Maintenance maintenance(
-      *access_.lake, options, [this](const TableName& table, const std::function<Status()>& work) {
-        return lanes_.with_lane(table, work);
+      *access_.lake, options, [this](const TableName& table, const lake::CompactionSlice& slice) {
+        return lanes_.with_lane(table, slice);
       });
   bool failed = false;
   while (!stop.stop_requested()) {

@@ -6,6 +6,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "ingest/apply/key.h"
 
@@ -59,6 +60,20 @@ class KeyIndex {
       }
       if (!multiset_) return false;
     }
+  }
+
+  /// As many rows with this key as `rows` names stood in slots that are `gone`: they are at `rows`
+  /// of `slot` now. Equal rows are interchangeable. False when there are fewer.
+  template <class Gone>
+  bool relocate(Key key, std::span<const std::uint32_t> rows, std::uint32_t slot,
+                const Gone& gone) {
+    std::size_t moved = 0;
+    for (std::uint64_t n = 0; moved < rows.size() && (n == 0 || multiset_); ++n) {
+      const auto found = map_.find(nth(key, n));
+      if (found == map_.end()) return false;
+      if (gone(found->second.slot)) found->second = {slot, rows[moved++]};
+    }
+    return moved == rows.size();
   }
 
  private:

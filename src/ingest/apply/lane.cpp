@@ -221,13 +221,12 @@ Status Lane::append_to_tail(const TableChanges& changes, const Collapsed& net) {
 
 Status Lane::append_file(const TableChanges& changes, const Collapsed& net) {
   TRY_ASSIGN(lake::DataFile written, lake_.write_rows(table_, changes.rows, net.inserts));
-  const auto slot = static_cast<std::uint32_t>(files_.size());
   File file;
   file.path = written.path;
   file.rows = written.record_count;
   CHECK(file.rows == net.inserts.size());
   file.written = std::move(written);
-  files_.push_back(std::move(file));
+  const std::uint32_t slot = add_file(std::move(file));
   if (!index_) return {};
   for (std::uint32_t row = 0; row < net.insert_keys.size(); ++row) {
     if (!index_->insert(net.insert_keys[row], {slot, row})) {
@@ -318,13 +317,32 @@ void Lane::committed(const lake::CommittedTable& committed) {
   if (!loaded_) files_.resize(1);
 }
 
+std::uint32_t Lane::add_file(File file) {
+  const auto free =
+      std::find_if(files_.begin() + 1, files_.end(), [](const File& slot) { return slot.ended; });
+  const auto slot = static_cast<std::uint32_t>(free - files_.begin());
+  if (free == files_.end()) {
+    files_.push_back(std::move(file));
+  } else {
+    *free = std::move(file);
+  }
+  return slot;
+}
+
 /// The tail's committed file becomes an ordinary file; a tail of mostly dead rows begins anew with
 /// the live ones.
 void Lane::seal_tail() {
   std::unique_ptr<Tail> old = std::exchange(tail_, std::make_unique<Tail>(schema_));
   if (old->live == 0) return;
   const bool keep = old->live * 2 < old->keys.size() && old->live * 2 < limits_.tail_rows;
-  const auto slot = keep ? kTailSlot : static_cast<std::uint32_t>(files_.size());
+  std::uint32_t slot = kTailSlot;
+  if (!keep) {
+    File file;
+    file.id = old->file_id;
+    file.path = files_[kTailSlot].path;
+    file.rows = prepared_tail_rows_.size();
+    slot = add_file(std::move(file));
+  }
   for (std::uint32_t rank = 0; rank < prepared_tail_rows_.size(); ++rank) {
     const std::uint32_t row = prepared_tail_rows_[rank];
     // Two steps per key are not needed: a key's old place is never a new place of an earlier one
@@ -332,23 +350,102 @@ void Lane::seal_tail() {
     if (index_) CHECK(index_->move(old->keys[row], {kTailSlot, row}, {slot, rank}));
     if (keep) tail_->keys.push_back(old->keys[row]);
   }
-  if (keep) {
-    for (std::size_t column = 0; column < old->rows.columns.size(); ++column) {
-      const ColumnView from(old->rows.columns[column]);
-      for (const std::uint32_t row : prepared_tail_rows_) {
-        tail_->rows.columns[column].append_from(from, row, *tail_->rows.arena);
+  if (!keep) return;
+  for (std::size_t column = 0; column < old->rows.columns.size(); ++column) {
+    const ColumnView from(old->rows.columns[column]);
+    for (const std::uint32_t row : prepared_tail_rows_) {
+      tail_->rows.columns[column].append_from(from, row, *tail_->rows.arena);
+    }
+  }
+  tail_->dead.resize(tail_->keys.size(), false);
+  tail_->live = tail_->keys.size();
+  tail_->file_id = old->file_id;
+}
+
+void Lane::compacted(const lake::Compacted& done) {
+  const Status status = take_over(done);
+  if (status) return;
+  log::info("a compacted table's files are read again",
+            {{"table", display(schema_->name)}, {"why", status.error()}});
+  forget();
+}
+
+Status Lane::take_over(const lake::Compacted& done) {
+  CHECK(!open_);  // whoever opens a commit holds the table's turn until its end
+  TRY_ASSIGN(std::vector<bool> gone, slots_of(done));
+  if (loaded_ && done.data_file_id) {
+    File file;
+    file.id = done.data_file_id;
+    file.path = done.path;
+    file.rows = done.rows;
+    const std::uint32_t slot = add_file(std::move(file));
+    gone.resize(files_.size(), false);
+    if (index_) TRY(relocate_keys(slot, gone));
+  }
+  if (gone[kTailSlot]) tail_ = std::make_unique<Tail>(schema_);
+  for (std::size_t slot = kTailSlot + 1; slot < files_.size(); ++slot) {
+    if (!gone[slot]) continue;
+    files_[slot] = {};
+    files_[slot].ended = true;
+  }
+  return {};
+}
+
+/// The slots of the files that the compaction ended. Error{conflict}: somebody without a lane
+/// changed the table as well.
+Result<std::vector<bool>> Lane::slots_of(const lake::Compacted& done) const {
+  const auto stranger = fail(Code::conflict, "Somebody else changed the table's files.");
+  std::vector<bool> gone(files_.size(), false);
+  std::uint64_t rows = 0;
+  for (const lake::LiveFile& file : done.ended) {
+    const std::uint64_t deleted = file.deletes ? file.deletes->delete_count : 0;
+    rows += file.record_count - deleted;
+    if (tail_->file_id == file.data_file_id) {
+      if (deleted != 0 || file.record_count != tail_->live) return stranger;
+      gone[kTailSlot] = true;
+    } else if (loaded_) {
+      const auto found = std::ranges::find_if(
+          files_, [&](const File& slot) { return slot.id == file.data_file_id && !slot.ended; });
+      if (found == files_.end() || found->rows != file.record_count ||
+          found->deleted.size() != deleted) {
+        return stranger;
+      }
+      gone[static_cast<std::size_t>(found - files_.begin())] = true;
+    }
+  }
+  if (rows != done.rows) return stranger;
+  return gone;
+}
+
+/// Each key that stood in a slot that is `gone` stands in `to` now: as many as the file there has
+/// rows, which is checked key by key. Its order plays no part.
+Status Lane::relocate_keys(std::uint32_t to, const std::vector<bool>& gone) {
+  constexpr std::size_t kAtOnce = 1 << 20;  // rows, which bounds the memory
+  std::vector<std::pair<Key, std::uint32_t>> keys;
+  std::vector<std::uint32_t> equal;
+  const auto relocate = [&]() -> Status {
+    // Equal rows of a table without a key in one go: else each would look at all of them.
+    if (schema_->key.empty()) {
+      std::ranges::sort(keys, {}, [](const auto& entry) {
+        return std::pair(entry.first.hi, entry.first.lo);
+      });
+    }
+    for (std::size_t n = 0; n < keys.size();) {
+      const Key key = keys[n].first;
+      equal.clear();
+      for (; n < keys.size() && keys[n].first == key; ++n) equal.push_back(keys[n].second);
+      if (!index_->relocate(key, equal, to, [&](std::uint32_t slot) { return gone[slot]; })) {
+        return fail(Code::conflict, "The compacted file has a row that was not there before.");
       }
     }
-    tail_->dead.resize(tail_->keys.size(), false);
-    tail_->live = tail_->keys.size();
-    tail_->file_id = old->file_id;
-    return;
-  }
-  File file;
-  file.id = old->file_id;
-  file.path = files_[kTailSlot].path;
-  file.rows = prepared_tail_rows_.size();
-  files_.push_back(std::move(file));
+    keys.clear();
+    return {};
+  };
+  TRY(scan_keys(to, [&](Key key, std::uint32_t row) -> Status {
+    keys.emplace_back(key, row);
+    return keys.size() < kAtOnce ? Status() : relocate();
+  }));
+  return relocate();
 }
 
 }  // namespace minato::ingest

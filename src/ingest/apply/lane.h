@@ -14,6 +14,7 @@
 
 #include "ingest/apply/collapse.h"
 #include "ingest/apply/key_index.h"
+#include "lake/maintenance.h"
 #include "lake/writer.h"
 
 namespace minato::ingest {
@@ -40,6 +41,10 @@ class Lane {
   /// The commit of prepare() is done: `committed` gives the ids of the files that it added, in
   /// order.
   void committed(const lake::CommittedTable& committed);
+  /// A compaction changed the table's files while no commit was open. The index and what is left
+  /// of the tail stay; only the keys of the new file are read. Where the compaction's files are not
+  /// those that the lane knows, it forgets.
+  void compacted(const lake::Compacted& done);
   /// The commit failed, or somebody else changed the table's files.
   void forget();
   /// Drops the index only (memory is needed elsewhere). Not inside an open commit.
@@ -59,7 +64,7 @@ class Lane {
     std::uint64_t rows = 0;
     std::vector<std::uint32_t> deleted;  // positions, ascending, as of the last commit
     std::vector<std::uint32_t> doomed;   // positions that the open commit deletes
-    bool ended = false;                  // no longer live; the slot number is not used again
+    bool ended = false;  // no longer live, no key stands here: the slot is free for another file
   };
   struct Tail {
     explicit Tail(TableSchemaPtr schema) : rows(std::move(schema)) {}
@@ -85,6 +90,10 @@ class Lane {
   Status prepare_tail(lake::TableCommit& commit);
   Status prepare_files(lake::TableCommit& commit);
   void seal_tail();
+  std::uint32_t add_file(File file);
+  Result<std::vector<bool>> slots_of(const lake::Compacted& done) const;
+  Status relocate_keys(std::uint32_t to, const std::vector<bool>& gone);
+  Status take_over(const lake::Compacted& done);
   std::size_t live_rows() const;
   tl::unexpected<Error> contradiction(std::string_view what) const;
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "ingest/apply/lane.h"
+#include "lake/maintenance.h"
 
 namespace minato::ingest {
 
@@ -25,14 +26,20 @@ class Lanes {
     return slot;
   }
 
-  /// Runs `work` while no commit touches `table`; afterwards the lane reads the table's files
-  /// again.
-  Status with_lane(const TableName& table, const std::function<Status()>& work) {
+  /// Runs `slice` while no commit touches `table`; the lane takes over what it did. After an error
+  /// (the commit may be in doubt) the lane reads the table's files again.
+  Result<std::optional<lake::Compacted>> with_lane(const TableName& table,
+                                                   const lake::CompactionSlice& slice) {
     const auto found = entry(table);
     const std::lock_guard turn(found->turn);
-    Status status = work();
-    if (found->lane) found->lane->forget();
-    return status;
+    auto done = slice();
+    if (!found->lane) return done;
+    if (!done) {
+      found->lane->forget();
+    } else if (*done) {
+      found->lane->compacted(**done);
+    }
+    return done;
   }
 
  private:

@@ -193,6 +193,90 @@ TEST_F(ApplierTest, LakeEqualsSource) {
   }
 }
 
+// After each commit a compaction, which merges the tail's file too: the index stays, and the next
+// changes find their rows in the new files.
+TEST_F(ApplierTest, IndexesOutliveCompactions) {
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  ApplyLimits limits;
+  limits.lane.tail_rows = 40;
+  Lanes lanes;
+  Applier applier(*lake_, lanes, limits);
+  lake::Maintenance maintenance(
+      *lake_, {.small_files_min = 2, .deleted_share_max = 0.02},
+      [&](const TableName& name, const auto& work) { return lanes.with_lane(name, work); });
+  std::vector<FakeTable> tables;
+  for (int n = 0; n < 3; ++n) tables.emplace_back(table("i" + std::to_string(n), n != 2), random);
+  const auto index_bytes = [&](const FakeTable& fake) {
+    const auto entry = lanes.entry(fake.schema()->name);
+    return entry->lane ? entry->lane->index_bytes() : 0;
+  };
+  lake::MaintenanceReport report;
+  for (int commit = 0; commit < 40; ++commit) {
+    StreamBatch batch;
+    for (FakeTable& fake : tables) {
+      if (random() % 4 != 0) batch.tables.push_back(fake.changes(random() % 3 == 0 ? 150 : 9));
+    }
+    ASSERT_TRUE(applier.take(batch));
+    ASSERT_TRUE(applier.lost().empty()) << "commit " << commit;
+    ASSERT_TRUE(applier.commit("test", "", [](auto&&...) { return Status{}; }));
+    std::vector<std::size_t> before;
+    for (const FakeTable& fake : tables) before.push_back(index_bytes(fake));
+    const Status compacted = maintenance.compact(report);
+    ASSERT_TRUE(compacted) << describe(compacted.error());
+    for (std::size_t n = 0; n < tables.size(); ++n) {
+      ASSERT_EQ(index_bytes(tables[n]), before[n]) << "commit " << commit;
+      ASSERT_EQ(read(tables[n].schema()), tables[n].rows()) << "commit " << commit;
+    }
+  }
+  for (const FakeTable& fake : tables) EXPECT_GT(index_bytes(fake), 0U);
+  EXPECT_GT(report.files_in, 40U);
+  EXPECT_EQ(report.conflicts, 0U);
+}
+
+TEST_F(ApplierTest, WhatTheLaneDoesNotKnowIsReadAgain) {
+  std::mt19937 random(3);
+  Lanes lanes;
+  ApplyLimits limits;
+  limits.lane.tail_rows = 40;
+  Applier applier(*lake_, lanes, limits);
+  lake::Maintenance maintenance(
+      *lake_, {.small_files_min = 2},
+      [&](const TableName& name, const auto& work) { return lanes.with_lane(name, work); });
+  FakeTable fake(table("strange", true), random);
+  const auto change = [&](std::size_t steps) {
+    StreamBatch batch;
+    batch.tables.push_back(fake.changes(steps));
+    ASSERT_TRUE(applier.take(batch));
+    ASSERT_TRUE(applier.commit("test", "", [](auto&&...) { return Status{}; }));
+  };
+  const auto index_bytes = [&] {
+    return lanes.entry(fake.schema()->name)->lane->index_bytes();
+  };
+  change(300);
+  change(30);
+  ASSERT_GT(index_bytes(), 0U);
+  // An administrator's row, which the lane's index lacks.
+  auto session = engine_->connect();
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(session->query("insert into minato.shop.strange (id, name) values (-1, 'x')"));
+  lake::MaintenanceReport report;
+  ASSERT_TRUE(maintenance.compact(report));
+  ASSERT_GT(report.files_in, 1U);
+  EXPECT_EQ(index_bytes(), 0U);
+  ASSERT_TRUE(session->query("delete from minato.shop.strange where id = -1"));
+  lanes.entry(fake.schema()->name)->lane->forget();
+  change(60);
+  EXPECT_EQ(read(fake.schema()), fake.rows());
+  // A compaction that may have been committed, or not.
+  ASSERT_GT(index_bytes(), 0U);
+  EXPECT_FALSE(lanes.with_lane(fake.schema()->name, [] { return fail(Code::in_doubt, "test"); }));
+  EXPECT_EQ(index_bytes(), 0U);
+  change(60);
+  EXPECT_EQ(read(fake.schema()), fake.rows());
+}
+
 TEST_F(ApplierTest, ContradictionStopsOneTableOnly) {
   std::mt19937 random(1);
   Lanes lanes;

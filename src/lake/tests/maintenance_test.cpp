@@ -72,7 +72,7 @@ class MaintenanceTest : public ::testing::Test {
   }
   Maintenance maintenance() {
     return Maintenance(*shared.lake, options,
-                       [this](const TableName&, const std::function<Status()>& work) {
+                       [this](const TableName&, const CompactionSlice& work) {
                          ++lanes;
                          return work();
                        });
