@@ -1,4 +1,6 @@
 // The lake's catalogue: opening, tables, live files.
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "base/log.h"
@@ -36,6 +38,30 @@ alter table ducklake.ducklake_table_column_stats set (fillfactor = 50,
 alter table ducklake.ducklake_data_file set (autovacuum_vacuum_scale_factor = 0.1);
 alter table ducklake.ducklake_file_column_stats set (autovacuum_vacuum_scale_factor = 0.1);
 )";
+
+// Whoever reads does so in one REPEATABLE READ transaction, in which the newest snapshot and the
+// files that have not ended are those of the same moment.
+constexpr const char* kHideEnded = R"(
+do $$
+declare
+  reader constant name := {};
+  file_table name;
+begin
+  foreach file_table in array array['ducklake_data_file', 'ducklake_delete_file'] loop
+    continue when not exists (select from pg_roles where rolname = reader)
+      or not exists (select from pg_tables where schemaname = 'ducklake'
+        and tablename = file_table and tableowner = current_user)
+      or exists (select from pg_policies where schemaname = 'ducklake' and
+        tablename = file_table and policyname = 'minato_live' and roles = array[reader]);
+    execute format('drop policy if exists minato_all on ducklake.%I', file_table);
+    execute format('drop policy if exists minato_live on ducklake.%I', file_table);
+    execute format('create policy minato_all on ducklake.%I using (true) with check (true)',
+      file_table);
+    execute format('create policy minato_live on ducklake.%I as restrictive for select to %I
+      using (end_snapshot is null)', file_table, reader);
+    execute format('alter table ducklake.%I enable row level security', file_table);
+  end loop;
+end $$)";
 
 constexpr const char* kTables = R"(
 select t.table_id, s.schema_name, t.table_name, s.path, s.path_is_relative, t.path,
@@ -166,6 +192,14 @@ Result<std::unique_ptr<Lake>> Lake::open(Engine& engine, const WriterOptions& op
     return known.size() > 0 ? Status() : c.script(kPrepareCatalogue);
   }));
   return std::make_unique<Lake>(std::move(impl));
+}
+
+Status Lake::hide_ended_files(const std::string& reader) {
+  TRY_ASSIGN(auto connection, impl_->connections.take());
+  return pg::transaction(*connection, [&](pg::Connection& c) -> Status {
+    TRY(c.query("select pg_advisory_xact_lock($1::bigint)", {std::to_string(kCommitLock)}));
+    return c.script(fmt::format(kHideEnded, quote_literal(reader)));
+  });
 }
 
 Result<std::optional<LakeTable>> Lake::find_table(const TableName& name) {

@@ -167,6 +167,7 @@ Status run_core(const RoleContext& context) {
   // while a thread of the engine works for it: a third of core's time at 5,000 changes/s.
   TRY_ASSIGN(LakeAccess access, open_lake(context, context.config.limits.core_memory_mb, 1));
   TRY(state::grant(lease));  // the catalogue's tables are there from now on
+  TRY(access.lake->hide_ended_files(context.access.reader_user));
   Core core(context, std::move(access));
   core.start();
   TRY(core.follow(lease, context.config));

@@ -247,7 +247,7 @@ TEST_F(DifferentialTest, ContentsAndFilters) {
   options.deleted_share_max = 0;
   Maintenance maintenance(
       *shared_.lake, options,
-      [](const TableName&, const std::function<Status()>& work) { return work(); });
+      [](const TableName&, const CompactionSlice& work) { return work(); });
   for (int round = 0; round < 2; ++round) {
     const auto report = maintenance.run();
     ASSERT_TRUE(report) << describe(report.error());

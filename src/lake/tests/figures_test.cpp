@@ -148,7 +148,7 @@ TEST(DISABLED_Figures, ScanAfterManyCommits) {
   options.retention = std::chrono::seconds(0);
   options.file_guard = std::chrono::seconds(0);
   Maintenance maintenance(
-      lake, options, [](const TableName&, const std::function<Status()>& work) { return work(); });
+      lake, options, [](const TableName&, const CompactionSlice& work) { return work(); });
   const RowBatch piece = rows(4000);
   for (int n = 0; n < 200; ++n) {
     CommitRequest request;

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/failpoint.h"
 #include "lake/tests/fixture.h"
@@ -239,6 +240,67 @@ TEST_F(MaintenanceTest, ACompactionThatComesSecondGivesUp) {
   const auto late = session.query("COMMIT");
   EXPECT_FALSE(late) << "the delete refers to a file that ended: it must not be lost silently";
   EXPECT_EQ(contents(), "1000,499500,1000,true");
+}
+
+/// Files of the table that a query of `role` finds in the catalogue.
+std::int64_t files_shown(pg::Connection& connection, const std::string& role) {
+  CHECK(connection.script("set role " + role));
+  const auto rows = connection.query(
+      "select (select count(*) from ducklake.ducklake_data_file) + "
+      "(select count(*) from ducklake.ducklake_delete_file)");
+  CHECK(rows && connection.script("reset role"));
+  return rows->integer(0, 0);
+}
+
+// Each commit ends the table's file and adds one with as many rows. A reader that saw the snapshot
+// of one moment and the files of another would find none, or both.
+TEST_F(MaintenanceTest, AReaderIsShownNoEndedFiles) {
+  insert(0, 1);
+  auto connection = shared.connect();
+  ASSERT_TRUE(
+      connection.script("drop role if exists reader; create role reader login;"
+                        "grant usage on schema ducklake to reader;"
+                        "grant select on all tables in schema ducklake to reader"));
+  const auto replace = [&]() -> Status {
+    CommitRequest request;
+    request.tables.resize(1);
+    request.tables[0].table_id = table.table_id;
+    request.tables[0].replace_all = true;
+    TRY_ASSIGN(DataFile file, write_one_row());
+    request.tables[0].add.push_back(std::move(file));
+    TRY(shared.lake->commit(request));
+    return {};
+  };
+  for (int n = 0; n < 100; ++n) ASSERT_TRUE(replace());  // some pages of the catalogue's tables
+  ASSERT_TRUE(connection.script("analyze ducklake.ducklake_data_file"));
+  for (int n = 0; n < 2; ++n) ASSERT_TRUE(shared.lake->hide_ended_files("reader"));
+  Engine engine = testing::open_engine();
+  LakeOptions as_reader = shared.options.lake;
+  as_reader.read_only = true;
+  as_reader.catalog_conninfo += " user=reader";
+  ASSERT_TRUE(attach_lake(engine, as_reader));
+  Session reader = engine.connect().value();
+  // Several connections read the catalogue's tables, page by page.
+  ASSERT_TRUE(reader.query("SET GLOBAL pg_pages_per_task = 1"));
+  ASSERT_TRUE(reader.query("SET GLOBAL pg_connection_limit = 8"));
+  Session old = engine.connect().value();
+  ASSERT_TRUE(old.query("BEGIN"));
+  ASSERT_EQ(old.query("SELECT sum(id) FROM minato.shop.t")->text(0, 0), "1");
+  for (int n = 0; n < 20; ++n) ASSERT_TRUE(replace());
+  ASSERT_EQ(old.query("SELECT sum(id) FROM minato.shop.t")->text(0, 0), "1") << "not its moment";
+  ASSERT_TRUE(old.query("COMMIT"));
+  std::jthread writer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) ASSERT_TRUE(replace());
+  });
+  for (int n = 0; n < 300; ++n) {
+    const auto seen = reader.query("SELECT count(*), sum(id) FROM minato.shop.t");
+    ASSERT_TRUE(seen) << describe(seen.error());
+    ASSERT_EQ(seen->text(0, 0) + "," + seen->text(0, 1), "1,1") << n;
+  }
+  writer.request_stop();
+  writer.join();
+  EXPECT_EQ(files_shown(connection, "reader"), 1);
+  EXPECT_GT(files_shown(connection, "minato_owner"), 50);
 }
 
 TEST_F(MaintenanceTest, DroppedTablesLeaveNothing) {
