@@ -67,13 +67,14 @@ class Source {
   virtual bool covers(const Position& reached, const Position& wanted) const = 0;
 
   struct Lag {
-    std::uint64_t bytes =
-        0;  // read from the source's log but not handed over, plus what the source still has
+    // Of the source's log after the stored position; nothing: not known now.
+    std::optional<std::uint64_t> bytes;
     bool connected = false;
     std::chrono::milliseconds silent{0};  // since the source was last heard of
     std::string error;                    // why not connected, for status
   };
-  virtual Lag lag() const = 0;
+  /// Never waits for the source.
+  virtual Lag lag(const Position& stored) = 0;
 };
 
 /// URL: mysql://user@host:port/. Error{invalid} with the expected form.

@@ -12,6 +12,11 @@ pg::Param micros(SystemTime time) {
   return std::to_string(time.time_since_epoch().count());
 }
 
+pg::Param bytes_of(const SourceLag& lag) {
+  if (!lag.bytes) return std::nullopt;
+  return std::to_string(*lag.bytes);
+}
+
 std::string gap_key(const std::string& source) { return "source/" + source; }
 
 Status done(Result<pg::Rows> rows) {
@@ -26,7 +31,7 @@ std::string incident_of(const TableName& table) { return "capture/" + display(ta
 Status source_starts(pg::Connection& connection, const std::string& source) {
   return done(connection.query(
       "insert into minato.source(name, state, updated_at) values ($1, 'starting', now()) "
-      "on conflict (name) do update set state = 'starting', updated_at = now()",
+      "on conflict (name) do update set state = 'starting', lag_bytes = null, updated_at = now()",
       {source}));
 }
 
@@ -60,7 +65,8 @@ Status source_streams(pg::Connection& connection, const std::string& source) {
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error) {
   const std::string text = error.message + (error.detail.empty() ? "" : " (" + error.detail + ")");
   return done(connection.query(
-      "update minato.source set state = 'error', error = $2, updated_at = now() where name = $1",
+      "update minato.source set state = 'error', error = $2, lag_bytes = null, updated_at = now() "
+      "where name = $1",
       {source, text}));
 }
 
@@ -80,13 +86,20 @@ Status source_gap(pg::Connection& connection, const std::string& source, const E
   });
 }
 
-Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,
-                  std::int64_t lag_bytes, const std::string& error) {
+Status source_lag(pg::Connection& connection, const std::string& source, const SourceLag& lag,
+                  const std::string& error) {
   return done(connection.query(
       "update minato.source set lag_ms = $2, lag_bytes = $3, error = nullif($4, ''), updated_at = "
       "now(), "
       "state = case when $4 = '' then 'streaming' else 'waiting' end where name = $1",
-      {source, std::to_string(lag_ms), std::to_string(lag_bytes), error}));
+      {source, std::to_string(lag.ms), bytes_of(lag), error}));
+}
+
+Status source_falls_behind(pg::Connection& connection, const std::string& source,
+                           const SourceLag& lag) {
+  return done(connection.query(
+      "update minato.source set lag_ms = $2, lag_bytes = $3, updated_at = now() where name = $1",
+      {source, std::to_string(lag.ms), bytes_of(lag)}));
 }
 
 Status source_reached(pg::Connection& connection, const std::string& source, const Position& before,

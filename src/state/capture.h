@@ -2,6 +2,7 @@
 // Functions that take the connection of an open transaction become part of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,17 @@ Status source_failed(pg::Connection& connection, const std::string& source, cons
 /// The source's log no longer reaches back to the stored position: that is forgotten, so that all
 /// its tables are read anew, and an incident opens; source_streams() resolves it.
 Status source_gap(pg::Connection& connection, const std::string& source, const Error& error);
+struct SourceLag {
+  std::int64_t ms = 0;
+  std::optional<std::int64_t> bytes;  // written to the source's log and not in the lake
+};
 /// `error` is empty while connected; else why not (state `waiting`).
-Status source_lag(pg::Connection& connection, const std::string& source, std::int64_t lag_ms,
-                  std::int64_t lag_bytes, const std::string& error);
+Status source_lag(pg::Connection& connection, const std::string& source, const SourceLag& lag,
+                  const std::string& error);
+/// The same while the stream waits: for tables that are read, or after an error. State and error
+/// stay as they are.
+Status source_falls_behind(pg::Connection& connection, const std::string& source,
+                           const SourceLag& lag);
 /// Everything up to `position` is in the lake; it was up to `before`. Adds to the counters.
 /// Error{conflict} when it was not: another process captures the source.
 Status source_reached(pg::Connection& connection, const std::string& source, const Position& before,

@@ -132,7 +132,12 @@ create unique index incident_open on minato.incident(key) where state = 'open';
 // Version 2. What running marts read: maintenance keeps those snapshots.
 constexpr const char* job_snapshots = "alter table minato.job add column snapshot bigint";
 
-constexpr std::array<const char*, 2> migrations = {foundation, job_snapshots};
+// Version 3. Nothing while a source cannot be asked.
+constexpr const char* unknown_lag =
+    "alter table minato.source alter column lag_bytes drop not null, alter column lag_bytes drop "
+    "default; update minato.source set lag_bytes = null";
+
+constexpr std::array<const char*, 3> migrations = {foundation, job_snapshots, unknown_lag};
 
 // A number of our own for pg_advisory_lock, so that two starting processes take turns.
 constexpr const char* lock_key = "7885649201";

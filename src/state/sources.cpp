@@ -23,7 +23,7 @@ Source read(const pg::Rows& rows, int row) {
   source.state = enum_of<SourceState>(state_names, rows.text(row, 4));
   source.error = rows.string(row, 5);
   source.lag_ms = rows.integer(row, 6);
-  source.lag_bytes = rows.integer(row, 7);
+  if (!rows.is_null(row, 7)) source.lag_bytes = rows.integer(row, 7);
   source.transactions = rows.integer(row, 8);
   source.changes = rows.integer(row, 9);
   source.updated_at = *time_at(rows, row, 10);

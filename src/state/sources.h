@@ -23,7 +23,7 @@ struct Source {
   SourceState state = SourceState::starting;
   std::string error;
   std::int64_t lag_ms = 0;
-  std::int64_t lag_bytes = 0;
+  std::optional<std::int64_t> lag_bytes;  // nothing: not known now
   std::int64_t transactions = 0;
   std::int64_t changes = 0;
   SystemTime updated_at{};

@@ -125,7 +125,7 @@ std::string to_json(const PlatformStatus& status) {
                               {"position", s.position.text},
                               {"source_time", time(s.source_time)},
                               {"lag_ms", s.lag_ms},
-                              {"lag_bytes", s.lag_bytes},
+                              {"lag_bytes", s.lag_bytes ? Json(*s.lag_bytes) : Json(nullptr)},
                               {"transactions", s.transactions},
                               {"changes", s.changes},
                               {"updated_at", rfc3339(s.updated_at)},

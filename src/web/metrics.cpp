@@ -63,8 +63,11 @@ void sources(Text& out, const state::PlatformStatus& status) {
   });
   each("minato_source_lag_seconds", "gauge", "How far capture is behind the source.",
        [](const S& s) { return static_cast<double>(s.lag_ms) / 1000; });
-  each("minato_source_lag_bytes", "gauge", "Bytes of the source's log not yet in the lake.",
-       [](const S& s) { return static_cast<double>(s.lag_bytes); });
+  out.family("minato_source_lag_bytes", "gauge",
+             "Bytes of the source's log not yet in the lake; absent while not known.");
+  for (const S& s : status.sources) {
+    if (s.lag_bytes) out.sample({{"source", s.name}}, static_cast<double>(*s.lag_bytes));
+  }
   each("minato_source_position_age_seconds", "gauge", "Since the source's record changed.",
        [&](const S& s) { return seconds(status, s.updated_at); });
   each("minato_source_transactions_total", "counter", "Source transactions stored in the lake.",

@@ -141,6 +141,10 @@ def test_http_status_health_metrics(mariadb, shared, db):
         and 'source="shop"' in metrics
         and db in metrics
     )
+    sample = 'minato_source_lag_bytes{source="shop"} 0\n'
+    shared.wait(20)
+    wait_until(lambda: sample in get("/metrics")[1], 15, 0.2, sample)
+    wait_until(lambda: "lag_bytes=0" in shared.call("status").stdout, 15, 0.2, "status")
     for page in ("/nowhere", "/../minato.toml", "/api/v1/../../minato.toml"):
         with pytest.raises(urllib.error.HTTPError):
             get(page)

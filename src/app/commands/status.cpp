@@ -48,7 +48,7 @@ Result<int> status(const Platform& platform, bool json) {
     std::cout << all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     return 0;
   }
-  print(all, "sources", {"name", "state", "lag_ms", "error"});
+  print(all, "sources", {"name", "state", "lag_ms", "lag_bytes", "error"});
   print(all, "tables", {"schema", "name", "rows", "state", "lag_ms", "applied_at", "error"});
   print(all, "marts", {"schema", "name", "state", "last_success_at", "duration_ms", "why"});
   print(all, "processes", {"name", "pid", "up", "restarts"});

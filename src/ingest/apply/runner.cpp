@@ -14,6 +14,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr std::chrono::seconds report_interval{1};
 // Sources send a heartbeat every 5 s.
 constexpr std::chrono::milliseconds silence_normal{7'000};
 // Between one repair of a table and the next: doubled each time.
@@ -24,7 +25,7 @@ constexpr std::chrono::minutes repair_forgotten{30};
 // being altered that very moment.
 constexpr int gone_after = 3;
 
-SystemTime now() {
+SystemTime clock_now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
@@ -57,7 +58,6 @@ void SourceRunner::run(std::stop_token stop) {
     const Status status = run_once(stop);
     applier_.reset();
     if (source_) source_->stop();
-    source_.reset();
     if (stop.stop_requested()) break;
     CHECK(!status);
     if (steady_clock::now() - begun > options_.retry_max) wait = options_.retry_min;
@@ -70,9 +70,14 @@ void SourceRunner::run(std::stop_token stop) {
     } else {
       state_.reset();
     }
-    sleep_until(steady_clock::now() + wait, stop);
+    const auto again = steady_clock::now() + wait;
+    while (!stop.stop_requested() && steady_clock::now() < again) {
+      sleep_until(std::min(again, steady_clock::now() + report_interval), stop);
+      report_waiting();
+    }
     wait = std::min(wait * 2, options_.retry_max);
   }
+  source_.reset();
 }
 
 /// From the stored position until an error or the end.
@@ -170,6 +175,7 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
   };
   const auto sink = [&](RowBatch&& rows) -> Status {
     TRY(failpoint("ingest.snapshot_batch"));
+    report_waiting();
     return writer.put(std::move(rows));
   };
   TRY_ASSIGN(joining.position, source_->snapshot(names, opened, sink, stop));
@@ -405,23 +411,37 @@ Status SourceRunner::repair(std::stop_token stop) {
 }
 
 void SourceRunner::report(bool idle) {
-  if (steady_clock::now() - reported_ < std::chrono::seconds(1)) return;
+  if (steady_clock::now() - reported_ < report_interval) return;
   reported_ = steady_clock::now();
-  const Source::Lag lag = source_->lag();
-  const auto behind = std::chrono::duration_cast<std::chrono::milliseconds>(now() - source_time_);
+  const Source::Lag lag = source_->lag(position_);
+  const auto behind =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock_now() - source_time_);
   // A source that says nothing, not even a heartbeat, may have committed since it was last heard.
   const bool silent = lag.silent > silence_normal;
   const bool caught_up = idle && lag.connected && !silent;
-  std::int64_t lag_ms = 0;
+  state::SourceLag out;
   if (silent) {
-    lag_ms = lag.silent.count();
+    out.ms = lag.silent.count();
   } else if (!caught_up && source_time_ != SystemTime{}) {
-    lag_ms = std::max<std::int64_t>(behind.count(), 0);
+    out.ms = std::max<std::int64_t>(behind.count(), 0);
   }
-  if (Status status =
-          state::source_lag(*state_, name(), lag_ms, static_cast<std::int64_t>(lag.bytes),
-                            lag.connected ? "" : lag.error);
+  if (lag.bytes) out.bytes = static_cast<std::int64_t>(*lag.bytes);
+  if (Status status = state::source_lag(*state_, name(), out, lag.connected ? "" : lag.error);
       !status) {
+    log::warn("status not written", {{"source", name()}, {"error", status.error()}});
+  }
+}
+
+/// The stream waits, and its source goes on.
+void SourceRunner::report_waiting() {
+  if (steady_clock::now() - reported_ < report_interval) return;
+  reported_ = steady_clock::now();
+  if (!source_ || !state_ || !state_->alive()) return;
+  const Source::Lag lag = source_->lag(position_);
+  state::SourceLag out;
+  if (lag.bytes) out.bytes = static_cast<std::int64_t>(*lag.bytes);
+  if (lag.bytes != 0U) out.ms = lag.silent.count();
+  if (Status status = state::source_falls_behind(*state_, name(), out); !status) {
     log::warn("status not written", {{"source", name()}, {"error", status.error()}});
   }
 }

@@ -72,6 +72,7 @@ class SourceRunner {
   std::vector<TableName> due() const;
   Status repair(std::stop_token stop);
   void report(bool idle);
+  void report_waiting();
   bool captured(const TableName& table) const;
 
   RunnerOptions options_;

@@ -3,6 +3,7 @@
 #include <errmsg.h>
 #include <mysqld_error.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "base/check.h"
@@ -115,7 +116,8 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
   std::unique_ptr<MYSQL, Close> mysql(mysql_init(nullptr));
   CHECK(mysql != nullptr);
   const auto seconds = static_cast<unsigned>(silence.count());
-  mysql_options(mysql.get(), MYSQL_OPT_CONNECT_TIMEOUT, &connect_seconds);
+  const unsigned connecting = std::min(connect_seconds, seconds);
+  mysql_options(mysql.get(), MYSQL_OPT_CONNECT_TIMEOUT, &connecting);
   mysql_options(mysql.get(), MYSQL_OPT_READ_TIMEOUT, &seconds);
   mysql_options(mysql.get(), MYSQL_OPT_WRITE_TIMEOUT, &seconds);
   mysql_options(mysql.get(), MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes_max);

@@ -40,6 +40,8 @@ class Flavour {
   virtual std::span<const Privilege> privileges() const = 0;
   /// The end of the log now.
   virtual Result<LogPosition> current(Connection& connection) const = 0;
+  /// The same with its file and offset, where current() leaves them out.
+  virtual Result<LogPosition> log_end(Connection& connection) const = 0;
   /// Opens a transaction on `connection` whose view of `tables` belongs to the place returned.
   virtual Result<LogPosition> open_view(const SourceOptions& options, Connection& connection,
                                         const std::vector<TableName>& tables) const = 0;

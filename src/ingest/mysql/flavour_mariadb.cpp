@@ -69,6 +69,10 @@ Result<LogPosition> FlavourMariadb::current(Connection& connection) const {
   return position;
 }
 
+Result<LogPosition> FlavourMariadb::log_end(Connection& connection) const {
+  return current(connection);
+}
+
 /// Its view of InnoDB tables and the log position belong together: no lock is needed.
 Result<LogPosition> FlavourMariadb::open_view(const SourceOptions& /*options*/,
                                               Connection& connection,

@@ -1,6 +1,7 @@
 #include "ingest/mysql/flavour_mysql.h"
 
 #include <array>
+#include <charconv>
 
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
@@ -9,6 +10,7 @@ namespace minato::ingest::mysql {
 namespace {
 
 constexpr unsigned long version_min = 80011;  // the first of 8.0 for general use
+constexpr unsigned long status_renamed_in = 80200;
 constexpr auto dump_gtid = static_cast<enum_server_command>(30);  // COM_BINLOG_DUMP_GTID
 constexpr std::chrono::seconds lock_answer_max{30};
 
@@ -121,6 +123,19 @@ Result<LogPosition> FlavourMysql::current(Connection& connection) const {
   return position;
 }
 
+Result<LogPosition> FlavourMysql::log_end(Connection& connection) const {
+  const bool renamed = connection.version_number() >= status_renamed_in;
+  TRY_ASSIGN(const auto status,
+             connection.rows(renamed ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS"));
+  if (status.empty()) return fail(Code::invalid, "The source has no binary log.");
+  LogPosition position;
+  position.file = status[0][0].value_or("");
+  const std::string offset = status[0][1].value_or("");
+  std::from_chars(offset.data(), offset.data() + offset.size(), position.offset);
+  TRY_ASSIGN(position.gtids, GtidSet::parse(status[0][4].value_or("")));
+  return position;
+}
+
 /// A view does not know its place in the log, and gtid_executed lags behind what a view sees. So a
 /// second connection keeps the tables' writers out for a moment: whoever held them has finished, in
 /// the engine and in gtid_executed, before LOCK TABLES gets them. Transactions on other tables go
@@ -133,7 +148,13 @@ Result<LogPosition> FlavourMysql::open_view(const SourceOptions& options, Connec
   TRY(locker.run("SET SESSION lock_wait_timeout=2"));
   TRY(lock(locker, tables));
   TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
-  return current(connection);  // the locks end with `locker`
+  TRY_ASSIGN(LogPosition position, current(connection));  // the locks end with `locker`
+  if (position.gtids.empty()) return position;  // file and offset would be the log's only order
+  // Others go on writing: about here. They serve to measure; the set alone is the place.
+  TRY_ASSIGN(const LogPosition end, log_end(connection));
+  position.file = end.file;
+  position.offset = end.offset;
+  return position;
 }
 
 /// The log may be read before the server counts its end as executed (a commit that waits for a

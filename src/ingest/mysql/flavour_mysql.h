@@ -12,6 +12,7 @@ class FlavourMysql : public Flavour {
   std::span<const Setting> settings() const override;
   std::span<const Privilege> privileges() const override;
   Result<LogPosition> current(Connection& connection) const override;
+  Result<LogPosition> log_end(Connection& connection) const override;
   Result<LogPosition> open_view(const SourceOptions& options, Connection& connection,
                                 const std::vector<TableName>& tables) const override;
   Status begin_stream(Connection& connection, const LogPosition& from, std::uint32_t server_id,

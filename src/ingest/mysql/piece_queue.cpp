@@ -86,11 +86,4 @@ Result<std::optional<StreamBatch>> PieceQueue::next(std::chrono::milliseconds wa
   }
 }
 
-std::uint64_t PieceQueue::waiting_bytes() const {
-  const std::lock_guard lock(mutex_);
-  std::uint64_t bytes = filling_ ? 0 : open_.bytes;
-  for (const StreamBatch& piece : ready_) bytes += piece.bytes;
-  return bytes;
-}
-
 }  // namespace minato::ingest::mysql

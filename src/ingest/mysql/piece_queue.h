@@ -29,14 +29,12 @@ class PieceQueue {
 
   /// Consumer. Nothing after `wait`; the error once closed and empty.
   Result<std::optional<StreamBatch>> next(std::chrono::milliseconds wait);
-  /// Row changes and bytes that were read but not handed over.
-  std::uint64_t waiting_bytes() const;
 
  private:
   static bool has_work(const StreamBatch& piece, bool eager);
   std::optional<StreamBatch> take_locked(bool eager);
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable consumer_;
   std::condition_variable reader_;
   StreamBatch open_;

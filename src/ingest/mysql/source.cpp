@@ -3,6 +3,7 @@
 
 #include "ingest/mysql/catalog.h"
 #include "ingest/mysql/flavour.h"
+#include "ingest/mysql/log_gauge.h"
 #include "ingest/mysql/snapshot.h"
 #include "ingest/mysql/stream.h"
 #include "ingest/source.h"
@@ -14,7 +15,8 @@ constexpr std::chrono::seconds statement_max{60};
 
 class MysqlSource : public Source {
  public:
-  explicit MysqlSource(SourceOptions options) : options_(std::move(options)), stream_(options_) {}
+  explicit MysqlSource(SourceOptions options)
+      : options_(std::move(options)), stream_(options_), gauge_(options_) {}
 
   Result<std::vector<TableSchemaPtr>> tables() override {
     TRY_ASSIGN(auto connection, mysql::Connection::open(options_, statement_max));
@@ -65,11 +67,16 @@ class MysqlSource : public Source {
     return have && want && have->covers(*want);
   }
 
-  Lag lag() const override { return stream_.lag(); }
+  Lag lag(const Position& stored) override {
+    Lag lag = stream_.lag();
+    if (const auto from = mysql::LogPosition::parse(stored.text)) lag.bytes = gauge_.behind(*from);
+    return lag;
+  }
 
  private:
   SourceOptions options_;
   mysql::Stream stream_;
+  mysql::LogGauge gauge_;
   std::optional<mysql::Assembler::Join> read_;  // what snapshot() read last, until start()
 };
 

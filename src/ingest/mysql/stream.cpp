@@ -95,7 +95,6 @@ void Stream::set_state(bool connected, std::string error) {
 
 Source::Lag Stream::lag() const {
   Source::Lag lag;
-  if (queue_ != nullptr) lag.bytes = queue_->waiting_bytes();
   const std::lock_guard lock(mutex_);
   lag.connected = connected_;
   if (const auto heard = heard_.load(); heard != 0) {

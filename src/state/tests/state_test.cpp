@@ -102,7 +102,7 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(source_reached(db, "shop", {}, {"gtid=1"}, time, 3, 40));
   EXPECT_EQ(source_reached(db, "shop", {}, {"gtid=7"}, time, 1, 1).error().code, Code::conflict);
   ASSERT_OK(source_reached(db, "shop", {"gtid=1"}, {"gtid=2"}, {}, 1, 2));
-  ASSERT_OK(source_lag(db, "shop", 120, 4096, ""));
+  ASSERT_OK(source_lag(db, "shop", {120, 4096}, ""));
   const Source read = source(db, "shop").value().value();
   EXPECT_EQ(read.kind, "mysql");
   EXPECT_EQ(read.position.text, "gtid=2");
@@ -110,6 +110,7 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   EXPECT_EQ(read.transactions, 4);
   EXPECT_EQ(read.changes, 42);
   EXPECT_EQ(read.lag_ms, 120);
+  EXPECT_EQ(read.lag_bytes, 4096);
   EXPECT_EQ(read.state, SourceState::streaming);
   EXPECT_EQ(lake_table(db, shape.name).value()->rows, 37);
   EXPECT_EQ(lake_table(db, shape.name).value()->source_time, time);
@@ -126,6 +127,10 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   EXPECT_TRUE(lake_tables(db).value().empty());
   ASSERT_OK(source_failed(db, "shop", {Code::unavailable, "gone", ""}));
   EXPECT_EQ(source(db, "shop").value()->error, "gone");
+  EXPECT_EQ(source(db, "shop").value()->lag_bytes, std::nullopt);
+  ASSERT_OK(source_falls_behind(db, "shop", {7, 8}));
+  EXPECT_EQ(source(db, "shop").value()->lag_bytes, 8);
+  EXPECT_EQ(source(db, "shop").value()->state, SourceState::error);
   ASSERT_OK(reset_source(db, "shop"));
   EXPECT_EQ(source(db, "shop").value()->position.text, "");
   EXPECT_EQ(set_source_state(db, "nobody", SourceState::error, "x").error().code, Code::not_found);

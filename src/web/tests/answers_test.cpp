@@ -49,6 +49,20 @@ TEST(Answers, ProcessesAreReadFromTheSupervisorsFile) {
   EXPECT_TRUE(load_processes("/nonexistent").empty());
 }
 
+TEST(Answers, ALagThatIsNotKnownIsLeftOut) {
+  state::PlatformStatus status;
+  status.sources.resize(2);
+  status.sources[0].name = "near";
+  status.sources[0].lag_bytes = 4096;
+  status.sources[1].name = "away";
+  const std::string text = metrics_text(status, {});
+  EXPECT_NE(text.find("minato_source_lag_bytes{source=\"near\"} 4096\n"), std::string::npos);
+  EXPECT_EQ(text.find("minato_source_lag_bytes{source=\"away\"}"), std::string::npos);
+  const auto all = status_json(status, {});
+  EXPECT_EQ(all["sources"][0]["lag_bytes"], 4096);
+  EXPECT_TRUE(all["sources"][1]["lag_bytes"].is_null());
+}
+
 TEST(Answers, MetricsEscapeNames) {
   state::PlatformStatus status;
   state::TableStatus table;
