@@ -203,3 +203,29 @@ def test_views_triggers_and_odd_statements_do_no_harm(mariadb, shared, table):
     compare(mariadb, shared, table)
     with shared.connect() as gate:
         assert "select" in wait_until(lambda: lake_columns(gate, table, "t"))
+
+
+def test_table_that_the_account_could_not_see_at_the_start(own_mariadb, new_platform):
+    """No DDL tells of it, only its rows: it is read then, with those of before."""
+    own_mariadb.start().create_cdc_user(
+        privileges="REPLICATION SLAVE, REPLICATION CLIENT",
+    )
+    own_mariadb.run(
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.seen (id INT PRIMARY KEY)",
+        "CREATE TABLE shop.hidden (id INT PRIMARY KEY, s VARCHAR(20))",
+        "INSERT INTO shop.hidden SELECT seq, 'before' FROM seq_1_to_100",
+        "GRANT SELECT ON shop.seen TO cdc@'%'",
+    )
+    platform = new_platform()
+    platform.source_add(own_mariadb.url(), "shop.%", check=False)
+    platform.serve()
+    platform.wait(30)
+    assert platform.table_state("shop", "hidden") is None
+    own_mariadb.run(
+        "GRANT SELECT ON shop.hidden TO cdc@'%'",
+        "INSERT INTO shop.hidden VALUES (101, 'after')",
+        "UPDATE shop.hidden SET s = 'changed' WHERE id = 7",
+    )
+    platform.wait(30)
+    compare(own_mariadb, platform, "shop")

@@ -14,6 +14,8 @@ namespace {
 
 using wire::BinlogEvent;
 
+constexpr std::chrono::seconds ask_again_after{10};
+
 /// Events made up for the connection carry a checksum or not by rules of their own: the sum itself
 /// tells.
 bool ends_with_checksum(wire::Bytes bytes) {
@@ -311,14 +313,18 @@ Status Assembler::on_table_map(const wire::Event& event) {
   TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
   Table& table = tables_[id];
   if (table.shapes_version == shapes_.version() && std::ranges::equal(table.raw, event.body))
-    return {};
+    return table.unknown ? on_unknown_table(table.name) : Status{};
   table = Table{};
   table.raw.assign(event.body.begin(), event.body.end());
   table.shapes_version = shapes_.version();
   TRY_ASSIGN(const wire::TableMap map, wire::parse_table_map(event.body, format_));
   const TableName name{std::string(map.database), std::string(map.table)};
+  table.name = name;
   table.schema = shapes_.find(name);
-  if (table.schema == nullptr) return {};
+  if (table.schema == nullptr) {
+    table.unknown = shapes_.unknown(name);
+    return table.unknown ? on_unknown_table(name) : Status{};
+  }
   auto decoder = wire::RowDecoder::compile(map, *table.schema);
   if (!decoder) {
     if (decoder.error().code != Code::conflict) return fail(std::move(decoder).error());
@@ -329,6 +335,26 @@ Status Assembler::on_table_map(const wire::Event& event) {
   table.decoder = std::move(*decoder);
   table.captured = true;
   return {};
+}
+
+/// Rows of a table that a list of tables left out, or that the account could not see then. One that
+/// the source does not show now either is dropped further on in the log, or none to be captured (a
+/// sequence, a versioned table): it is asked for again, but not each time.
+Status Assembler::on_unknown_table(const TableName& name) {
+  const auto named = [&](const TableSchemaPtr& shape) { return shape->name == name; };
+  if (cut_ && std::ranges::any_of(cut_->shapes, named)) return {};  // it joins in a moment
+  const auto now = std::chrono::steady_clock::now();
+  const auto [asked, first] = asked_.try_emplace(name, now);
+  if (!first && now - asked->second < ask_again_after) return {};
+  asked->second = now;
+  auto shape = shapes_.ask(name);
+  if (!shape) {
+    asked_.erase(asked);
+    return fail(std::move(shape).error());
+  }
+  if (*shape == nullptr) return {};
+  log::warn("source_table_unknown", {{"source", options_.name}, {"table", display(name)}});
+  return lose(name);
 }
 
 TableChanges& Assembler::changes_of(Table& table, StreamBatch& piece) {

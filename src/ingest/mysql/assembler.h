@@ -2,6 +2,8 @@
 // events come in by event(), pieces go to a PieceQueue.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -39,6 +41,8 @@ class Assembler {
  private:
   struct Table {
     std::vector<std::uint8_t> raw;  // the TABLE_MAP it was made from
+    TableName name;
+    bool unknown = false;  // to be captured, but without a shape
     std::uint64_t shapes_version = 0;
     bool captured = false;
     std::optional<wire::RowDecoder> decoder;
@@ -56,6 +60,7 @@ class Assembler {
   Status on_payload(const wire::Event& event);
   Status on_query(const wire::Event& event);
   Status on_table_map(const wire::Event& event);
+  Status on_unknown_table(const TableName& name);
   Status on_rows(const wire::Event& event);
   Status on_statement(const wire::QueryEvent& query, const wire::Event& event);
   Status on_schema_statement(const wire::QueryEvent& query, const wire::Event& event);
@@ -86,6 +91,7 @@ class Assembler {
   std::string file_;                                 // of the events that come in
   std::unordered_map<std::uint64_t, Table> tables_;  // by table id; ids change with each DDL and
                                                      // server start
+  std::map<TableName, std::chrono::steady_clock::time_point> asked_;  // unknown tables: when
   std::size_t held_ = 0;                             // decoded bytes in the open piece, about
   std::vector<std::uint8_t> storage_;
 

@@ -93,6 +93,12 @@ Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::stri
 
 }  // namespace
 
+bool is_system_schema(std::string_view schema) {
+  constexpr std::string_view system[] = {"mysql", "information_schema", "performance_schema",
+                                         "sys"};
+  return std::ranges::find(system, schema) != std::end(system);
+}
+
 bool matches_any(const std::vector<std::string>& patterns, const TableName& table) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return matches_pattern(pattern, table); });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ingest/mysql/connection.h"
@@ -14,6 +15,8 @@ Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection,
 /// One table's shape now; nullptr when there is no such base table.
 Result<TableSchemaPtr> read_shape(Connection& connection, const TableName& table);
 
+/// Those of the server itself, which nobody captures.
+bool is_system_schema(std::string_view schema);
 bool matches_any(const std::vector<std::string>& patterns, const TableName& table);
 
 }  // namespace minato::ingest::mysql

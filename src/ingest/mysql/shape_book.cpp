@@ -145,7 +145,13 @@ std::vector<TableName> ShapeBook::names() const {
   return names;
 }
 
-bool ShapeBook::captured(const TableName& table) const { return matches_any(patterns_, table); }
+bool ShapeBook::captured(const TableName& table) const {
+  return matches_any(patterns_, table) && !is_system_schema(table.schema);
+}
+
+bool ShapeBook::unknown(const TableName& table) const {
+  return !known_.contains(table) && !lost_.contains(table) && captured(table);
+}
 
 Result<const wire::Charset*> ShapeBook::client_charset(unsigned collation) {
   constexpr unsigned utf8mb4_general = 45;
@@ -228,10 +234,9 @@ void ShapeBook::drop_database(const std::string& database) {
 void ShapeBook::rename(const TableName& from, const TableName& to) {
   const TableSchemaPtr shape = find(from);
   if (shape == nullptr || !captured(to)) {
-    const bool was_lost = lost_.contains(from);
     drop(from);
     // Its rows are new to us: they were not captured under the old name, or could not be followed.
-    if (captured(to) && (was_lost || !captured(from))) report_lost(to);
+    if (captured(to)) report_lost(to);
     return;
   }
   known_.erase(from);

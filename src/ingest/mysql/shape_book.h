@@ -42,6 +42,10 @@ class ShapeBook {
 
   /// nullptr for tables that are not captured, unknown or lost.
   TableSchemaPtr find(const TableName& table) const;
+  /// To be captured, but nobody told of it: not known, and not lost.
+  bool unknown(const TableName& table) const;
+  /// What the source says now of a table; nullptr: there is none whose rows could be captured.
+  Result<TableSchemaPtr> ask(const TableName& table) { return ask_.shape(table); }
   /// Forgets a shape that turned out not to be the source's.
   void lose(const TableName& table);
   /// A table that was read as of the stream's place is followed from here on.

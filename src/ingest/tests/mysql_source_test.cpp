@@ -83,6 +83,7 @@ struct Seen {
   std::map<std::string, std::multiset<std::int32_t>> rows;
   int partial = 0;
   std::set<std::string> ends;
+  std::vector<TableName> lost;
   Position reached;
 };
 void follow(Source& source, Seen& seen) {
@@ -99,6 +100,7 @@ void follow(Source& source, Seen& seen) {
       }
     }
     if (!(*piece)->at_boundary) ++seen.partial;
+    seen.lost.insert(seen.lost.end(), (*piece)->lost.begin(), (*piece)->lost.end());
     seen.reached = (*piece)->end;
     seen.ends.insert((*piece)->end.text);
   }
@@ -223,6 +225,27 @@ TEST_F(MysqlSource, xa_transactions_are_read_anew_once_they_commit) {
                 "XA PREPARE 'three'", "XA COMMIT 'three'"});
   catch_up();
   EXPECT_TRUE(lost.contains({"shop", "a"}));
+}
+
+TEST_F(MysqlSource, rows_of_a_table_that_nobody_told_of_make_it_lost) {
+  server().run(
+      {"CREATE TABLE shop.a (id INT PRIMARY KEY)", "CREATE TABLE shop.b (id INT PRIMARY KEY)",
+       "CREATE TABLE shop.gone (id INT PRIMARY KEY)", "CREATE SEQUENCE shop.s",
+       "CREATE OR REPLACE TABLE mysql.own (id INT PRIMARY KEY)"});
+  const auto source = make_mysql_source(server().options({"%.%"}));
+  const auto from = source->current_position();
+  const auto shapes = source->tables();
+  std::vector<TableSchemaPtr> told;
+  std::ranges::copy_if(*shapes, std::back_inserter(told),
+                       [](const auto& shape) { return shape->name.name == "a"; });
+  server().run({"INSERT INTO shop.b VALUES (1)", "INSERT INTO shop.a VALUES (1)",
+                "INSERT INTO shop.gone VALUES (1)", "INSERT INTO mysql.own VALUES (1)",
+                "SELECT NEXTVAL(shop.s)", "DROP TABLE shop.gone", "DROP TABLE mysql.own"});
+  ASSERT_TRUE(source->start(*from, told));
+  Seen seen;
+  follow(*source, seen);
+  EXPECT_EQ(seen.lost, (std::vector<TableName>{{"shop", "b"}}));
+  EXPECT_EQ(seen.rows["a"].size(), 1U);
 }
 
 TEST_F(MysqlSource, statements_in_another_character_set) {
