@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,7 @@ struct StreamBatch {
   std::vector<TableChanges> tables;  // one entry per (table, schema version), by first change
   std::vector<SchemaChange> ddl;     // applied in order; when not empty, `tables` is empty
   std::vector<TableName> lost;       // to be read anew (their shape could not be followed)
+  std::map<TableName, std::string> lost_why;  // of some of them: a text for people
   Position end;                      // where to go on after this piece
   bool at_boundary = true;
   std::uint64_t rows = 0;  // row changes (an UPDATE counts once)

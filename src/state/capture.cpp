@@ -157,9 +157,12 @@ Status table_streams(pg::Connection& connection, const std::string& source,
   return {};
 }
 
-Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table) {
-  const std::string text = "Changes of " + display(table) +
-                           " did not fit the rows in the lake. The table is being read anew.";
+Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table,
+                  const std::string& why) {
+  const std::string text =
+      !why.empty() ? why
+                   : "Changes of " + display(table) +
+                         " did not fit the rows in the lake. The table is being read anew.";
   TRY(done(connection.query(
       "insert into minato.lake_table(schema_name, table_name, source, state, rows, error) "
       "values ($1, $2, $3, 'repairing', 0, $4) on conflict (schema_name, table_name) do update "

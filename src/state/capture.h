@@ -48,8 +48,10 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
 /// The table follows the stream from now on, in this shape.
 Status table_streams(pg::Connection& connection, const std::string& source,
                      const TableSchema& shape);
-/// The table's changes contradicted the lake: state `repairing`, an incident opens.
-Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table);
+/// The table is to be read anew: state `repairing`, an incident opens. `why` is a text for people;
+/// empty: its changes contradicted the lake.
+Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table,
+                  const std::string& why = {});
 Status table_dropped(pg::Connection& connection, const std::string& source, const TableName& table);
 Status table_renamed(pg::Connection& connection, const std::string& source, const TableName& from,
                      const TableSchema& shape);

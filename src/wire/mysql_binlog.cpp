@@ -306,7 +306,9 @@ Result<RowsEvent> parse_rows(const Event& event, const LogFormat& format,
   RowsEvent rows;
   rows.kind = layout->kind;
   rows.table_id = in.le(format.table_id_size);
-  rows.statement_end = (in.u16() & 1) != 0;
+  const std::uint16_t flags = in.u16();
+  rows.statement_end = (flags & 1) != 0;
+  rows.foreign_keys = (flags & 2) == 0;
   if (layout->v2) {
     const std::uint16_t extra = in.u16();
     if (extra < 2) return malformed("row");

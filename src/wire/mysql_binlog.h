@@ -155,6 +155,7 @@ struct RowsEvent {
   Kind kind = Kind::insert;
   std::uint64_t table_id = 0;
   bool statement_end = false;
+  bool foreign_keys = true;  // the session had foreign_key_checks=1: keys did what they say
   std::uint64_t width = 0;
   bool full_image = true;  // every column present in every image (binlog_row_image=FULL)
   Bytes rows;

@@ -124,3 +124,35 @@ def test_doctor_says_what_is_missing(mysql, new_platform):
     assert ill.returncode != 0
     assert "SET PERSIST gtid_mode='ON'" in ill.stdout and "LOCK TABLES" in ill.stdout
     mysql.run("SET GLOBAL gtid_mode='ON'", "GRANT LOCK TABLES ON *.* TO 'cdc'@'%'")
+
+
+@pytest.mark.parametrize("native", ["ON", "OFF"])
+def test_rows_that_foreign_keys_change(new_platform, native):
+    """Since 9.6 they may be in the log; else the tables are read anew."""
+    directory = scratch("my")
+    with Mysql(directory, ["--loose-innodb-native-foreign-keys=" + native]).install() as server:
+        server.start().create_cdc_user()
+        server.run(
+            "CREATE DATABASE shop",
+            "CREATE TABLE shop.p (id INT PRIMARY KEY, code INT UNIQUE)",
+            "CREATE TABLE shop.c (id INT PRIMARY KEY, p INT, k INT,"
+            " FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE,"
+            " FOREIGN KEY (k) REFERENCES p (code) ON UPDATE CASCADE ON DELETE SET NULL)",
+            "INSERT INTO shop.p VALUES (1, 1), (2, 2), (3, 3)",
+            "INSERT INTO shop.c VALUES (1, 1, 2), (2, 2, 3), (3, 3, 1)",
+        )
+        platform = new_platform()
+        platform.source_add(server.url(), "shop.%")
+        platform.serve()
+        platform.wait(30)
+        for change in (
+            "UPDATE shop.p SET code = 10 WHERE id = 1",
+            "DELETE FROM shop.p WHERE id = 2",
+        ):
+            server.run(change)
+            platform.wait(60)
+            compare(server, platform, "shop")
+        by_log = server.run("SHOW VARIABLES LIKE 'innodb_native_foreign_keys'")
+        in_log = bool(by_log) and by_log[0][1] == "OFF"
+        assert bool(platform.log_has("source_foreign_key")) != in_log
+    shutil.rmtree(directory, ignore_errors=True)

@@ -92,6 +92,7 @@ Status SourceRunner::run_once(std::stop_token stop) {
   joining_.reset();
   whole_ = true;
   records_.clear();
+  told_.clear();
   transactions_ = changes_ = 0;
   TRY(begin(stop));
   while (!stop.stop_requested()) {
@@ -189,6 +190,8 @@ Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableS
 Status SourceRunner::join() {
   for (auto& [table, read] : joining_->tables) {
     applier_->found(table);
+    told_.erase(table);
+    lost_why_.erase(table);
     // While it was read, another table may have been given its name.
     TRY_ASSIGN(const std::optional<lake::LakeTable> now, applier_->find(table));
     if (now && now->table_id != read.target.table_id) TRY(applier_->drop(table));
@@ -251,6 +254,7 @@ Status SourceRunner::take(StreamBatch& batch) {
     if (whole_) TRY(commit());
     for (const SchemaChange& change : batch.ddl) TRY(follow(change));
   }
+  for (const TableName& table : batch.lost) lost_why_[table] = batch.lost_why[table];
   TRY(applier_->take(batch));
   whole_ = batch.at_boundary;
   reached_ = batch.end;
@@ -315,6 +319,8 @@ Status SourceRunner::drop_table(const TableName& table) {
   if (shapes_.erase(table) == 0 && !applier_->lost().contains(table)) return {};
   TRY(applier_->drop(table));
   applier_->found(table);
+  told_.erase(table);
+  lost_why_.erase(table);
   record([this, table](pg::Connection& c) { return state::table_dropped(c, name(), table); });
   return {};
 }
@@ -343,18 +349,23 @@ Status SourceRunner::rename_table(const TableName& from, const TableName& to) {
 }
 
 Status SourceRunner::commit() {
+  std::map<TableName, std::string> lost;
+  for (const TableName& table : applier_->lost()) {
+    if (!joining_ || !joining_->tables.contains(table)) lost[table] = lost_why_[table];
+  }
   const auto records = [&](pg::Connection& connection, std::int64_t snapshot,
                            const std::vector<TableDelta>& deltas) -> Status {
     for (const auto& step : records_) TRY(step(connection));
     TRY(state::tables_changed(connection, deltas, snapshot, source_time_));
-    for (const TableName& table : applier_->lost()) {
-      const bool joins = joining_ && joining_->tables.contains(table);
-      if (!joins) TRY(state::table_lost(connection, name(), table));
+    for (const auto& [table, why] : lost) {
+      const auto told = told_.find(table);
+      if (told != told_.end() && told->second == why) continue;  // not at every commit
+      TRY(state::table_lost(connection, name(), table, why));
     }
     return state::source_reached(connection, name(), position_, reached_, source_time_,
                                  transactions_, changes_);
   };
-  const bool moved = !(reached_ == position_) || !records_.empty();
+  const bool moved = !(reached_ == position_) || !records_.empty() || told_ != lost;
   TRY(failpoint("ingest.before_commit"));
   TRY_ASSIGN(const bool committed, applier_->commit("capture " + name(), reached_.text, records));
   TRY(failpoint("ingest.after_commit"));
@@ -365,6 +376,7 @@ Status SourceRunner::commit() {
   position_ = reached_;
   transactions_ = changes_ = 0;
   records_.clear();
+  told_ = std::move(lost);
   return {};
 }
 

@@ -85,6 +85,8 @@ class SourceRunner {
   std::optional<Joining> joining_;  // tables read as of a position that the stream has yet to reach
   std::vector<std::function<Status(pg::Connection&)>> records_;  // for the next commit
   std::map<TableName, Repair> repairs_;
+  std::map<TableName, std::string> lost_why_;  // of lost tables, where the stream said so
+  std::map<TableName, std::string> told_;      // lost tables as the last commit recorded them
   Position position_;  // of the last commit
   Position reached_;   // of the open commit
   bool whole_ = true;  // the open commit ends with a whole source transaction

@@ -39,11 +39,13 @@ std::string first_word(std::string_view text) {
 }  // namespace
 
 Assembler::Assembler(const SourceOptions& options, LogPosition from, std::optional<Join> cut,
-                     ShapeBook shapes, PieceQueue& queue, CheckSettings check_settings)
+                     ShapeBook shapes, Cascades cascades, PieceQueue& queue,
+                     CheckSettings check_settings)
     : options_(options),
       position_(std::move(from)),
       cut_(std::move(cut)),
       shapes_(std::move(shapes)),
+      cascades_(std::move(cascades)),
       queue_(queue),
       check_settings_(std::move(check_settings)) {
   reach_cut();
@@ -256,6 +258,9 @@ Status Assembler::on_data_statement(const wire::QueryEvent& query) {
   for (const TableName& table : shapes_.names()) {
     if (query.text.find(table.name) != std::string_view::npos) TRY(lose(table));
   }
+  for (const TableName& table : cascades_.parents()) {
+    if (query.text.find(table.name) != std::string_view::npos) TRY(lose(cascades_.any(table)));
+  }
   return {};
 }
 
@@ -267,6 +272,7 @@ Status Assembler::on_schema_statement(const wire::QueryEvent& query, const wire:
     charset->convert(query.text, converted);
     text = converted;
   }
+  const wire::DdlStatement statement = wire::parse_ddl(text, query.database, query.sql_mode);
   TRY_ASSIGN(ShapeChanges changes,
              shapes_.apply(text, std::string(query.database), query.sql_mode));
   if (!changes.ddl.empty()) {
@@ -282,13 +288,13 @@ Status Assembler::on_schema_statement(const wire::QueryEvent& query, const wire:
     piece.bytes += event.header.size;
     if (standalone_ || !in_group_) {
       for (const TableName& table : changes.lost) piece.lost.push_back(table);
-      return {};  // end_group() follows at once, and hands it over
+      return on_keys_statement(text, statement);  // end_group() follows at once, hands it over
     }
     piece.end = position_.position();
     TRY(push(false));
   }
   for (const TableName& table : changes.lost) TRY(lose(table));
-  return {};
+  return on_keys_statement(text, statement);
 }
 
 Status Assembler::lose(const TableName& table) {
@@ -300,6 +306,17 @@ Status Assembler::lose(const TableName& table) {
   StreamBatch& piece = queue_.open();
   if (std::find(piece.lost.begin(), piece.lost.end(), table) == piece.lost.end())
     piece.lost.push_back(table);
+  return {};
+}
+
+/// Those that were lost before are awaited already.
+Status Assembler::lose(const Cascades::Losses& tables) {
+  for (const auto& [table, why] : tables) {
+    if (shapes_.find(table) == nullptr && !shapes_.unknown(table)) continue;
+    log::warn("source_foreign_key", {{"source", options_.name}, {"table", display(table)}});
+    TRY(lose(table));
+    queue_.open().lost_why[table] = why;
+  }
   return {};
 }
 
@@ -320,9 +337,14 @@ Status Assembler::on_table_map(const wire::Event& event) {
   TRY_ASSIGN(const wire::TableMap map, wire::parse_table_map(event.body, format_));
   const TableName name{std::string(map.database), std::string(map.table)};
   table.name = name;
+  table.parent = cascades_.is_parent(name);
   table.schema = shapes_.find(name);
   if (table.schema == nullptr) {
     table.unknown = shapes_.unknown(name);
+    table.schema = cascades_.parent_shape(name);
+    if (table.schema != nullptr) {
+      if (auto decoder = wire::RowDecoder::compile(map, *table.schema)) table.decoder = *decoder;
+    }
     return table.unknown ? on_unknown_table(name) : Status{};
   }
   auto decoder = wire::RowDecoder::compile(map, *table.schema);
@@ -372,15 +394,22 @@ TableChanges& Assembler::changes_of(Table& table, StreamBatch& piece) {
 Status Assembler::on_rows(const wire::Event& event) {
   TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
   const auto found = tables_.find(id);
-  if (found == tables_.end() || !found->second.captured) {
+  if (found == tables_.end() || !(found->second.captured || found->second.parent)) {
     queue_.open().bytes += event.header.size;
     return {};
   }
+  const TableName& name = found->second.name;
   if (xa_) {
-    touched_.insert(found->second.schema->name);
+    if (found->second.captured) touched_.insert(name);
+    for (const auto& [child, why] : cascades_.any(name)) touched_.insert(child);
     return {};
   }
   TRY_ASSIGN(const wire::RowsEvent rows, wire::parse_rows(event, format_, storage_));
+  if (!found->second.captured || !rows.full_image) TRY(on_rows_of_others(found->second, rows));
+  if (!found->second.captured) {
+    queue_.open().bytes += event.header.size;
+    return {};
+  }
   if (!rows.full_image) {
     TRY(check_settings_());
     // One session's setting: its rows cannot be applied, so the table is read anew.
@@ -390,9 +419,11 @@ Status Assembler::on_rows(const wire::Event& event) {
   }
   StreamBatch& piece = queue_.open();
   if (piece.rows == 0) held_ = 0;  // the consumer took the one before
-  TRY_ASSIGN(const std::uint64_t changes,
-             found->second.decoder->decode(rows, changes_of(found->second, piece), counts_));
-  touched_.insert(found->second.schema->name);
+  TableChanges& into = changes_of(found->second, piece);
+  const std::size_t first = into.ops.size();
+  TRY_ASSIGN(const std::uint64_t changes, found->second.decoder->decode(rows, into, counts_));
+  touched_.insert(name);
+  if (found->second.parent) TRY(on_parent_rows(found->second, rows, &into, first));
   piece.rows += changes;
   piece.bytes += event.header.size;
   held_ += rows.rows.size();
@@ -405,7 +436,9 @@ Status Assembler::on_rows(const wire::Event& event) {
 Status Assembler::on_partial_rows(const wire::Event& event) {
   TRY_ASSIGN(const std::uint64_t id, wire::peek_table_id(event.body, format_));
   const auto found = tables_.find(id);
-  if (found == tables_.end() || !found->second.captured) return {};
+  if (found == tables_.end()) return {};
+  if (found->second.parent) TRY(lose(cascades_.any(found->second.name)));
+  if (!found->second.captured) return {};
   TRY(check_settings_());
   log::warn("source_partial_rows",
             {{"source", options_.name}, {"table", display(found->second.schema->name)}});

@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "ingest/mysql/cascades.h"
 #include "ingest/mysql/piece_queue.h"
 #include "ingest/mysql/position.h"
 #include "ingest/mysql/shape_book.h"
@@ -27,7 +28,7 @@ class Assembler {
     std::vector<TableSchemaPtr> shapes;
   };
   Assembler(const SourceOptions& options, LogPosition from, std::optional<Join> cut,
-            ShapeBook shapes, PieceQueue& queue, CheckSettings check_settings);
+            ShapeBook shapes, Cascades cascades, PieceQueue& queue, CheckSettings check_settings);
 
   /// One event as it came. Error{cancelled} when the queue was closed; other errors are final.
   Status event(wire::Bytes bytes);
@@ -43,6 +44,7 @@ class Assembler {
     std::vector<std::uint8_t> raw;  // the TABLE_MAP it was made from
     TableName name;
     bool unknown = false;  // to be captured, but without a shape
+    bool parent = false;   // foreign keys change other tables with it
     std::uint64_t shapes_version = 0;
     bool captured = false;
     std::optional<wire::RowDecoder> decoder;
@@ -71,6 +73,13 @@ class Assembler {
   Status on_xa_statement(std::string_view text);
   Status end_group(const wire::EventHeader& header);
   Status lose(const TableName& table);
+  Status lose(const Cascades::Losses& tables);
+  /// Rows of a parent changed; `changes` from row `first` on are they, nullptr: not known which.
+  Status on_parent_rows(const Table& table, const wire::RowsEvent& rows,
+                        const TableChanges* changes, std::size_t first);
+  Status on_rows_of_others(const Table& table, const wire::RowsEvent& rows);
+  /// A statement may have made, dropped or renamed foreign keys or what they are about.
+  Status on_keys_statement(std::string_view text, const wire::DdlStatement& statement);
   Status push(bool at_boundary);
   /// False when the step was handed over before the connection broke.
   bool next_step();
@@ -83,6 +92,7 @@ class Assembler {
   LogPosition position_;
   std::optional<Join> cut_;
   ShapeBook shapes_;
+  Cascades cascades_;
   PieceQueue& queue_;
   CheckSettings check_settings_;
 

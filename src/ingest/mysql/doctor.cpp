@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "ingest/mysql/cascades.h"
 #include "ingest/mysql/catalog.h"
 #include "ingest/mysql/flavour.h"
 #include "wire/mysql_charset.h"
@@ -140,28 +141,20 @@ class Doctor {
   }
 
   /// Rows that a foreign key changes by itself are changed below the binary log, which has only the
-  /// statement's own. (MySQL 9.6 moved this above the log, unless innodb_native_foreign_keys=ON.)
+  /// statement's own.
   void check_cascades() {
-    const auto native = connection_.rows("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'");
-    if (native && !native->empty() && native->front()[1] == "OFF") return;
-    const auto rows = connection_.rows(
-        "SELECT constraint_schema, table_name, constraint_name FROM "
-        "information_schema.referential_constraints WHERE delete_rule IN ('CASCADE', 'SET NULL') "
-        "OR update_rule IN ('CASCADE', 'SET NULL')");
-    std::string found;
-    if (rows) {
-      for (const Row& row : *rows) {
-        const TableName name{row[0].value_or(""), row[1].value_or("")};
-        if (matches_any(options_.tables, name))
-          found += display(name) + " (" + row[2].value_or("") + ") ";
-      }
+    const auto keys = read_foreign_keys(connection_, options_.tables);
+    if (!keys) {
+      add("foreign_keys", false, keys.error().message, "Let the account read the tables.");
+      return;
     }
+    std::string found;
+    for (const ForeignKey& key : *keys) found += display(key.child) + " (" + key.name + ") ";
     add("foreign_keys", found.empty(),
         found.empty() ? "none changes rows by itself" : "change rows by themselves: " + found,
         "Rows that ON DELETE or ON UPDATE CASCADE or SET NULL changes are not in the binary log, "
-        "so "
-        "the lake keeps their old contents. Use RESTRICT and let the application (or a trigger) "
-        "change them.");
+        "so these tables are read anew each time that may have happened. Use RESTRICT and let the "
+        "application (or a trigger) change them.");
   }
 
   void check_engines() {

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/log.h"
+#include "ingest/mysql/cascades.h"
 #include "ingest/mysql/catalog.h"
 #include "ingest/mysql/flavour.h"
 
@@ -52,10 +53,12 @@ Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& sh
                      std::optional<Assembler::Join> cut) {
   TRY_ASSIGN(LogPosition position, LogPosition::parse(from.text));
   bool json_is_text = false;
+  Cascades::Known keys;
   {
     TRY_ASSIGN(auto connection, Connection::open(options_, statement_max));
     TRY(check_settings(connection));
     json_is_text = Flavour::of(connection).json_is_text();
+    TRY_ASSIGN(keys, Cascades::ask(connection, options_.tables));
   }
   queue_ = std::make_unique<PieceQueue>();
   ShapeBook book(options_.tables, shapes, questions(options_, json_is_text));
@@ -63,8 +66,13 @@ Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& sh
     TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
     return check_settings(connection);
   };
-  assembler_ = std::make_unique<Assembler>(options_, std::move(position), std::move(cut),
-                                           std::move(book), *queue_, check);
+  const auto ask_keys = [options = options_]() -> Result<Cascades::Known> {
+    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
+    return Cascades::ask(connection, options.tables);
+  };
+  assembler_ = std::make_unique<Assembler>(
+      options_, std::move(position), std::move(cut), std::move(book),
+      Cascades(options_.tables, std::move(keys), ask_keys), *queue_, check);
   {
     const std::lock_guard lock(mutex_);
     stopping_ = false;
