@@ -1,6 +1,8 @@
 #include "gate/memory.h"
 
+#include <dlfcn.h>
 #include <malloc.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
@@ -9,12 +11,15 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/check.h"
+
 namespace {
 
 std::atomic<bool> guarded = false;
 std::atomic<std::int64_t> in_use = 0;
 std::atomic<std::int64_t> limit_bytes = 0;
 std::atomic<std::uint64_t> refusals = 0;
+std::atomic<bool> engine_has_blocks = false;  // of its own allocator
 
 thread_local bool exempt = false;
 
@@ -58,6 +63,13 @@ bool on() { return guarded.load(std::memory_order_relaxed); }
 void* counted(void* block) {
   if (block != nullptr) count(static_cast<std::int64_t>(::malloc_usable_size(block)));
   return block;
+}
+
+template <typename Function>
+Function* engine_function(const char* name) {
+  void* const found = ::dlsym(RTLD_NEXT, name);
+  CHECK(found != nullptr);
+  return reinterpret_cast<Function*>(found);
 }
 
 }  // namespace
@@ -117,6 +129,29 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t size) noexcept
   *out = block;
   return 0;
 }
+
+// The engine's data comes from an allocator inside its library (jemalloc, under these names; the
+// library asks for them like for any function of another one, so a program's own come first). It
+// took all address space uncounted and never gave any back: threads for which nothing was left for
+// small allocations then took the process along.
+void* duckdb_je_malloc(std::size_t size) noexcept {
+  if (on()) return malloc(size);
+  engine_has_blocks.store(true, std::memory_order_relaxed);
+  static const auto own = engine_function<void*(std::size_t)>("duckdb_je_malloc");
+  return own(size);
+}
+
+void* duckdb_je_realloc(void* block, std::size_t size) noexcept {
+  if (on()) return realloc(block, size);
+  static const auto own = engine_function<void*(void*, std::size_t)>("duckdb_je_realloc");
+  return own(block, size);
+}
+
+void duckdb_je_free(void* block) noexcept {
+  if (on()) return free(block);
+  static const auto own = engine_function<void(void*)>("duckdb_je_free");
+  own(block);
+}
 }
 
 // Objects and the arrays of containers: a failure in the middle of the engine's bookkeeping is what
@@ -152,6 +187,7 @@ bool memory_guarded() {
 }
 
 void guard_memory(std::uint64_t limit) {
+  CHECK(!engine_has_blocks.load());  // they would be freed by the wrong allocator
   // An allocation of each thread may be between on() and its count: some bytes more or less.
   const auto before = ::mallinfo2();
   in_use.store(static_cast<std::int64_t>(before.uordblks + before.hblkhd));
@@ -165,6 +201,13 @@ std::uint64_t memory_in_use() {
 }
 
 std::uint64_t memory_refusals() { return refusals.load(std::memory_order_relaxed); }
+
+bool address_space_left(std::uint64_t bytes) {
+  void* const block = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) return false;
+  ::munmap(block, bytes);
+  return true;
+}
 
 void exempt_thread_from_memory_guard() { exempt = true; }
 

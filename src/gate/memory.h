@@ -10,7 +10,8 @@
 namespace minato::gate {
 
 /// From now on, and with more than `limit` bytes in use, allocations of 128 KiB and more fail; with
-/// 256 MiB more in use, those of 16 KiB and more. What is in use is counted, not sampled.
+/// 256 MiB more in use, those of 16 KiB and more. What is in use is counted, not sampled; the
+/// engine's data is part of it. To be called before the engine is opened.
 void guard_memory(std::uint64_t limit);
 
 /// Whether this program has the guard (builds with sanitizers have an allocator of their own).
@@ -21,6 +22,9 @@ std::uint64_t memory_in_use();
 
 /// How many allocations were refused.
 std::uint64_t memory_refusals();
+
+/// Whether so much could still be mapped: what nobody counts has bounds too (RLIMIT_AS).
+bool address_space_left(std::uint64_t bytes);
 
 /// The calling thread is never refused: for the one that serves all sessions.
 void exempt_thread_from_memory_guard();

@@ -29,7 +29,8 @@ constexpr std::chrono::milliseconds kTickIdle(200);
 constexpr std::chrono::seconds kShutdownLimit(5);
 constexpr std::chrono::seconds kPatience(1);     // with a cancelled statement, before the next one
 constexpr std::chrono::seconds kShortLimit(30);  // without memory the gate is of no use to anybody
-constexpr std::size_t kLoginsMax = 100;          // connections that are not logged in yet
+constexpr std::uint64_t kSpaceKept = 256UL << 20;  // of address space, for small allocations
+constexpr std::size_t kLoginsMax = 100;            // connections that are not logged in yet
 
 /// A listening socket without an event loop of its own yet: the loop is made when privileges are
 /// gone.
@@ -172,7 +173,9 @@ void AsioServer::watch_memory(const std::vector<std::shared_ptr<Session>>& sessi
   const std::uint64_t growth = used > memory_before_ ? used - memory_before_ : 0;
   memory_before_ = used;
   for (Session* session : running) session->put_down(growth / running.size());
-  const bool was_short = std::exchange(memory_short_, used >> 20 > watch_limit_mb(options_));
+  const bool narrow = memory_guarded() && !address_space_left(kSpaceKept);
+  const bool was_short =
+      std::exchange(memory_short_, narrow || used >> 20 > watch_limit_mb(options_));
   if (was_short && !memory_short_) {
     // The C library keeps what was freed in pieces.
     hub_->login_pool.post([] { ::malloc_trim(0); });
@@ -189,6 +192,7 @@ void AsioServer::watch_memory(const std::vector<std::shared_ptr<Session>>& sessi
   Session* hungriest = *std::max_element(running.begin(), running.end(),
                                          [](auto* a, auto* b) { return a->taken() < b->taken(); });
   log::warn("gate.memory_short", {{"used_mb", used >> 20},
+                                  {"address_space_short", narrow},
                                   {"running", running.size()},
                                   {"cancelled", hungriest->process()},
                                   {"account", hungriest->account()},
