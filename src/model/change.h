@@ -56,7 +56,7 @@ struct StreamBatch {
   std::vector<SchemaChange> ddl;     // applied in order; when not empty, `tables` is empty
   std::vector<TableName> lost;       // to be read anew (their shape could not be followed)
   std::map<TableName, std::string> lost_why;  // of some of them: a text for people
-  Position end;                      // where to go on after this piece
+  Position end;                               // where to go on after this piece
   bool at_boundary = true;
   std::uint64_t rows = 0;  // row changes (an UPDATE counts once)
   std::uint64_t transactions = 0;

@@ -87,8 +87,8 @@ class SourceRunner {
   std::map<TableName, Repair> repairs_;
   std::map<TableName, std::string> lost_why_;  // of lost tables, where the stream said so
   std::map<TableName, std::string> told_;      // lost tables as the last commit recorded them
-  Position position_;  // of the last commit
-  Position reached_;   // of the open commit
+  Position position_;                          // of the last commit
+  Position reached_;                           // of the open commit
   bool whole_ = true;  // the open commit ends with a whole source transaction
   SystemTime source_time_{};
   std::uint64_t transactions_ = 0;  // since the last commit

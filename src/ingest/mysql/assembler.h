@@ -102,7 +102,7 @@ class Assembler {
   std::unordered_map<std::uint64_t, Table> tables_;  // by table id; ids change with each DDL and
                                                      // server start
   std::map<TableName, std::chrono::steady_clock::time_point> asked_;  // unknown tables: when
-  std::size_t held_ = 0;                             // decoded bytes in the open piece, about
+  std::size_t held_ = 0;  // decoded bytes in the open piece, about
   std::vector<std::uint8_t> storage_;
 
   bool in_group_ = false;

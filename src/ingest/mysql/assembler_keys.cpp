@@ -71,8 +71,8 @@ Status Assembler::on_rows_of_others(const Table& table, const wire::RowsEvent& r
 Status Assembler::on_keys_statement(std::string_view text, const wire::DdlStatement& statement) {
   using Kind = wire::DdlStatement::Kind;
   if (statement.kind == Kind::other || statement.temporary) return {};
-  const bool keys = has_word(text, "FOREIGN") || has_word(text, "CONSTRAINT") ||
-                    has_word(text, "REFERENCES");
+  const bool keys =
+      has_word(text, "FOREIGN") || has_word(text, "CONSTRAINT") || has_word(text, "REFERENCES");
   const bool drops = (keys && has_word(text, "DROP")) || renames(statement) ||
                      statement.kind == Kind::drop_table || statement.kind == Kind::drop_database;
   const auto concerns = [&](const TableName& table) { return cascades_.concerns(table); };

@@ -19,8 +19,7 @@ std::string rule_of(std::string_view clauses, const std::string& when) {
 /// From SHOW CREATE TABLE: information_schema.referential_constraints shows MariaDB's rules only to
 /// accounts that may write. A key that cannot be found there counts as one that does everything.
 void fill_rules(ForeignKey& key, std::string_view definition) {
-  const std::string head =
-      "\n  CONSTRAINT " + quote_mysql_identifier(key.name) + " FOREIGN KEY ";
+  const std::string head = "\n  CONSTRAINT " + quote_mysql_identifier(key.name) + " FOREIGN KEY ";
   const auto begin = definition.find(head);
   if (begin == std::string_view::npos) {
     key.on_delete = key.on_update = "CASCADE";
@@ -111,9 +110,8 @@ Result<std::vector<ForeignKey>> read_foreign_keys(Connection& connection,
     }
     fill_rules(key, definition->second);
   }
-  std::erase_if(keys, [](const ForeignKey& key) {
-    return key.on_delete.empty() && key.on_update.empty();
-  });
+  std::erase_if(
+      keys, [](const ForeignKey& key) { return key.on_delete.empty() && key.on_update.empty(); });
   return keys;
 }
 
@@ -179,8 +177,8 @@ void Cascades::spread(const TableName& parent, const Changed* changed, Seen& see
       continue;
     }
     const Changed of_key = [&key](const std::string& column) {
-      return std::ranges::any_of(
-          key.columns, [&](const std::string& each) { return same_name(each, column); });
+      return std::ranges::any_of(key.columns,
+                                 [&](const std::string& each) { return same_name(each, column); });
     };
     spread(key.child, &of_key, seen, out);
   }

@@ -1,8 +1,8 @@
 // Foreign keys that change rows by themselves (ON DELETE, ON UPDATE CASCADE or SET NULL): InnoDB
 // does that below the binary log, which has the parent's rows only. Promise: for each change of a
 // parent's rows that may have changed other tables so, those tables are named; they are to be read
-// anew. Asked of the source as it is now, which may be later than the stream's place: had_happened()
-// tells.
+// anew. Asked of the source as it is now, which may be later than the stream's place:
+// had_happened() tells.
 #pragma once
 
 #include <functional>

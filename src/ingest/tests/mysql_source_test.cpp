@@ -228,10 +228,10 @@ TEST_F(MysqlSource, xa_transactions_are_read_anew_once_they_commit) {
 }
 
 TEST_F(MysqlSource, rows_of_a_table_that_nobody_told_of_make_it_lost) {
-  server().run(
-      {"CREATE TABLE shop.a (id INT PRIMARY KEY)", "CREATE TABLE shop.b (id INT PRIMARY KEY)",
-       "CREATE TABLE shop.gone (id INT PRIMARY KEY)", "CREATE SEQUENCE shop.s",
-       "CREATE OR REPLACE TABLE mysql.own (id INT PRIMARY KEY)"});
+  server().run({"CREATE TABLE shop.a (id INT PRIMARY KEY)",
+                "CREATE TABLE shop.b (id INT PRIMARY KEY)",
+                "CREATE TABLE shop.gone (id INT PRIMARY KEY)", "CREATE SEQUENCE shop.s",
+                "CREATE OR REPLACE TABLE mysql.own (id INT PRIMARY KEY)"});
   const auto source = make_mysql_source(server().options({"%.%"}));
   const auto from = source->current_position();
   const auto shapes = source->tables();
