@@ -142,8 +142,8 @@ Status attach_lake(Engine& engine, const LakeOptions& options) {
   TRY(session.run("SET GLOBAL ducklake_retry_wait_ms = 5"));
   TRY(session.run("SET GLOBAL ducklake_retry_backoff = 1.1"));
   TRY(session.run("SET GLOBAL ducklake_max_retry_count = 100"));
-  // By pages, over several connections, each would see the catalogue of another moment, and no index
-  // would be of use.
+  // By pages, over several connections, each would see the catalogue of another moment, and no
+  // index would be of use.
   TRY(session.run("SET GLOBAL pg_use_ctid_scan = false"));
   std::string sql = "ATTACH 'ducklake:minato_lake' AS minato (DATA_INLINING_ROW_LIMIT 0";
   if (options.read_only) sql += ", READ_ONLY";

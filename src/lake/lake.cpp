@@ -31,6 +31,8 @@ create index if not exists minato_table_column_stats_table on
 create index if not exists minato_column_table on ducklake.ducklake_column (table_id);
 create index if not exists minato_scheduled_path on
   ducklake.ducklake_files_scheduled_for_deletion (path);
+create index if not exists minato_data_file_live on ducklake.ducklake_data_file (table_id)
+  where end_snapshot is null;
 alter table ducklake.ducklake_table_stats set (fillfactor = 50, autovacuum_vacuum_scale_factor =
   0.1);
 alter table ducklake.ducklake_table_column_stats set (fillfactor = 50,
@@ -188,7 +190,7 @@ Result<std::unique_ptr<Lake>> Lake::open(Engine& engine, const WriterOptions& op
     TRY(c.query("select pg_advisory_xact_lock($1::bigint)", {std::to_string(kCommitLock)}));
     TRY_ASSIGN(const pg::Rows known,
                c.query("select 1 from pg_indexes where schemaname = 'ducklake' and "
-                       "indexname = 'minato_scheduled_path'"));
+                       "indexname = 'minato_data_file_live'"));
     return known.size() > 0 ? Status() : c.script(kPrepareCatalogue);
   }));
   return std::make_unique<Lake>(std::move(impl));

@@ -323,8 +323,11 @@ Result<MaintenanceReport> Maintenance::run() {
                                                     {std::to_string(kMaintenanceLock)}));
   if (!lock.boolean(0, 0)) return report;
   const auto work = [&]() -> Status {
-    TRY(expire(report));
-    TRY(remove_scheduled(report));
+    if (!cleaned_ || begun - *cleaned_ >= options_.clean_every) {
+      TRY(expire(report));
+      TRY(remove_scheduled(report));
+      cleaned_ = begun;
+    }
     TRY(compact(report));
     if (!orphans_checked_ || begun - *orphans_checked_ >= options_.orphans_every) {
       TRY(remove_orphans(report));

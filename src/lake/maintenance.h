@@ -23,7 +23,8 @@ struct MaintenanceOptions {
   std::size_t small_files_min = 4;          // so many files of a similar size are merged
   double deleted_share_max = 0.1;           // a file with more deleted rows is rewritten
   std::chrono::milliseconds budget =
-      std::chrono::seconds(5);  // one run() stops starting new slices after this
+      std::chrono::seconds(5);          // one run() stops starting new slices after this
+  std::chrono::seconds clean_every{0};  // snapshots and files of before; compaction: each run()
   std::chrono::seconds orphans_every = std::chrono::hours(1);
   /// The oldest snapshot that a reader still uses: neither it nor newer ones expire. Absent: nobody
   /// reads old ones.
@@ -93,6 +94,7 @@ class Maintenance {
   MaintenanceOptions options_;
   WithLane with_lane_;
   std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
+  std::optional<std::chrono::steady_clock::time_point> cleaned_;
   std::optional<std::chrono::steady_clock::time_point> orphans_checked_;
   std::set<std::int64_t> full_;        // files of very wide rows that are not to be merged further
   std::int64_t trimmed_snapshot_ = 0;  // files that ended up to here have no statistics any more

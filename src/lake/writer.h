@@ -164,9 +164,10 @@ class Lake {
   static Result<std::unique_ptr<Lake>> open(Engine& engine, const WriterOptions& options);
   ~Lake();
 
-  /// The PostgreSQL user `reader`, which reads the newest snapshot only, is shown no files that have
-  /// ended: the extension asks for all files that a table ever had, those of thousands of commits.
-  /// Others see everything. Nothing happens where the catalogue's tables are somebody else's.
+  /// The PostgreSQL user `reader`, which reads the newest snapshot only, is shown no files that
+  /// have ended: the extension asks for all files that a table ever had, those of thousands of
+  /// commits. Others see everything. Nothing happens where the catalogue's tables are somebody
+  /// else's.
   Status hide_ended_files(const std::string& reader);
 
   /// nullopt when there is no such table now. Names are compared exactly.

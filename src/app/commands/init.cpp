@@ -58,7 +58,7 @@ port = {1}
 [maintenance]
 # retention_minutes = 60    # how long older states of the lake stay readable
 # file_guard_seconds = 3600 # files that nothing names (left by a crash) go after this long
-# interval_seconds = 30
+# interval_seconds = 30     # between clean-ups; small files are merged more often
 
 [log]
 # level = "info"            # debug, info, warn, error

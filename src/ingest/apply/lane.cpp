@@ -426,9 +426,8 @@ Status Lane::relocate_keys(std::uint32_t to, const std::vector<bool>& gone) {
   const auto relocate = [&]() -> Status {
     // Equal rows of a table without a key in one go: else each would look at all of them.
     if (schema_->key.empty()) {
-      std::ranges::sort(keys, {}, [](const auto& entry) {
-        return std::pair(entry.first.hi, entry.first.lo);
-      });
+      std::ranges::sort(
+          keys, {}, [](const auto& entry) { return std::pair(entry.first.hi, entry.first.lo); });
     }
     for (std::size_t n = 0; n < keys.size();) {
       const Key key = keys[n].first;

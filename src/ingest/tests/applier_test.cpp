@@ -251,9 +251,7 @@ TEST_F(ApplierTest, WhatTheLaneDoesNotKnowIsReadAgain) {
     ASSERT_TRUE(applier.take(batch));
     ASSERT_TRUE(applier.commit("test", "", [](auto&&...) { return Status{}; }));
   };
-  const auto index_bytes = [&] {
-    return lanes.entry(fake.schema()->name)->lane->index_bytes();
-  };
+  const auto index_bytes = [&] { return lanes.entry(fake.schema()->name)->lane->index_bytes(); };
   change(300);
   change(30);
   ASSERT_GT(index_bytes(), 0U);

@@ -245,9 +245,8 @@ TEST_F(DifferentialTest, ContentsAndFilters) {
   options.retention = std::chrono::seconds(0);
   options.small_files_min = 2;
   options.deleted_share_max = 0;
-  Maintenance maintenance(
-      *shared_.lake, options,
-      [](const TableName&, const CompactionSlice& work) { return work(); });
+  Maintenance maintenance(*shared_.lake, options,
+                          [](const TableName&, const CompactionSlice& work) { return work(); });
   for (int round = 0; round < 2; ++round) {
     const auto report = maintenance.run();
     ASSERT_TRUE(report) << describe(report.error());

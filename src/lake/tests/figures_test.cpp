@@ -147,8 +147,8 @@ TEST(DISABLED_Figures, ScanAfterManyCommits) {
   MaintenanceOptions options;
   options.retention = std::chrono::seconds(0);
   options.file_guard = std::chrono::seconds(0);
-  Maintenance maintenance(
-      lake, options, [](const TableName&, const CompactionSlice& work) { return work(); });
+  Maintenance maintenance(lake, options,
+                          [](const TableName&, const CompactionSlice& work) { return work(); });
   const RowBatch piece = rows(4000);
   for (int n = 0; n < 200; ++n) {
     CommitRequest request;

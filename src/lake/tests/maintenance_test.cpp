@@ -176,6 +176,19 @@ TEST_F(MaintenanceTest, AHeldSnapshotDoesNotExpire) {
             "10");
 }
 
+TEST_F(MaintenanceTest, CompactsInEachRoundAndCleansNowAndThen) {
+  options.clean_every = std::chrono::hours(1);
+  auto work = maintenance();
+  ASSERT_TRUE(work.run());  // cleans
+  for (int n = 0; n < 5; ++n) insert(n * 10, n * 10 + 10);
+  const std::int64_t snapshots = count("snapshot");
+  const auto report = work.run();
+  ASSERT_TRUE(report) << describe(report.error());
+  EXPECT_EQ(report->files_out, 1U);
+  EXPECT_EQ(report->snapshots_expired, 0U);
+  EXPECT_EQ(count("snapshot"), snapshots + 1);
+}
+
 TEST_F(MaintenanceTest, AnOpenWritesFileIsNoOrphan) {
   auto file = write_one_row();
   ASSERT_TRUE(file);
