@@ -4,9 +4,11 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <exception>
 #include <new>
+#include <thread>
 
 #include "base/log.h"
 #include "gate/memory.h"
@@ -25,6 +27,7 @@ Result<lake::Engine> open_engine(const GateOptions& options) {
   engine_options.memory_limit_mb = options.memory_limit_mb;
   engine_options.threads = static_cast<int>(options.threads);
   engine_options.spill_dir = options.spill_directory;
+  engine_options.spill_limit_mb = options.spill_limit_mb;
   const bool s3 = options.lake_data.starts_with("s3://");
   if (s3) engine_options.extensions.emplace_back("httpfs");
   TRY_ASSIGN(lake::Engine engine, lake::Engine::open(engine_options));
@@ -119,9 +122,11 @@ std::uint64_t watch_limit_mb(const GateOptions& options) {
 }
 
 Status run(const GateOptions& options, std::stop_token stop) {
-  // Each of the C library's arenas reserves 64 MB of the bounded address space; large blocks go
-  // back to the system when they are freed.
-  ::mallopt(M_ARENA_MAX, 2);
+  // Each of the C library's arenas reserves 64 MB of the bounded address space, and threads that
+  // share one wait for each other; large blocks go back to the system when they are freed.
+  const unsigned threads =
+      options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
+  ::mallopt(M_ARENA_MAX, static_cast<int>(std::clamp(threads, 2U, 8U)));
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   std::set_terminate(terminate);

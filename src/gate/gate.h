@@ -42,6 +42,7 @@ struct GateOptions {
   std::filesystem::path spill_directory;  // made, emptied and given to `user` at start
   std::uint32_t memory_limit_mb = 1024;   // the engine's
   std::uint32_t threads = 0;              // the engine's; 0: all cores
+  std::uint64_t spill_limit_mb = 0;       // 0: the engine's default, 90 % of what the disk has
   std::uint32_t statements_at_once = 0;   // 0: twice the cores
   std::uint32_t sessions_max = 200;
   std::chrono::milliseconds statement_timeout = std::chrono::minutes(10);  // 0: none

@@ -81,9 +81,6 @@ Status configure(const Config& config, const EngineOptions& options) {
   if (options.threads > 0) TRY(config.set("threads", std::to_string(options.threads)));
   // Without a directory the engine would spill into the current one.
   TRY(config.set("temp_directory", options.spill_dir));
-  if (options.spill_limit_mb > 0) {
-    TRY(config.set("max_temp_directory_size", std::to_string(options.spill_limit_mb) + "MiB"));
-  }
   return config.set("custom_user_agent", "minato");
 }
 
@@ -108,6 +105,10 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   }
   Engine engine(std::move(impl));
   TRY_ASSIGN(Session session, engine.connect());
+  if (options.spill_limit_mb > 0) {  // without effect in the configuration to start with
+    TRY(session.run("SET GLOBAL max_temp_directory_size = '" +
+                    std::to_string(options.spill_limit_mb) + "MiB'"));
+  }
   for (const std::string& name : options.extensions) {
     const std::string path = extensions + "/" + name + ".duckdb_extension";
     if (!std::filesystem::exists(path)) {

@@ -259,12 +259,27 @@ def test_a_query_that_eats_all_memory(source, new_platform, eater):
     platform.source_add(source.url(), "shop.%")
     platform.serve()
     platform.wait(30)
-    others = {role: set(platform.role_pids(role)) for role in ("core", "worker", "web", "postgres")}
+    roles = ("core", "worker", "web", "postgres", "gate")
+    before = {role: set(platform.role_pids(role)) for role in roles}
     with platform.connect(options="-c statement_timeout=20000") as c, pytest.raises(psycopg.Error):
         c.execute(EATERS[eater])
     platform.ready(20)
+    # A gate that is left without memory or address space refuses or dies a little later.
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        assert platform.query("SELECT count(DISTINCT i::VARCHAR) FROM range(1000) t(i)") == [(1000,)]
+        assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]
     healthy_and_equal(source, platform)
-    assert others == {role: set(platform.role_pids(role)) for role in others}
+    assert before == {role: set(platform.role_pids(role)) for role in roles}
+    # 512 MB, 768 MB more before large allocations are refused, 256 MB more before others are.
+    peak = peak_mb(*before["gate"])
+    assert peak < 2048, f"the gate took {peak} MB"
+
+
+def peak_mb(pid):
+    """The most real memory that a process ever had."""
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"^VmHWM:\s*(\d+) kB", f.read(), re.M).group(1)) >> 10
 
 
 @pytest.mark.parametrize("how", ["bytes", "directory", "empty", "locked", "huge"])

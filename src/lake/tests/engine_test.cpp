@@ -2,8 +2,12 @@
 // interrupts.
 #include "lake/engine.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <thread>
 
 #include "lake/tests/fixture.h"
@@ -155,6 +159,23 @@ TEST_F(EngineTest, ConfigurationIsClosed) {
   ASSERT_TRUE(lock_down(engine, {"/tmp/minato-none"}));
   EXPECT_FALSE(session.query("SELECT * FROM read_csv('/etc/passwd')"));
   EXPECT_FALSE(session.query("SET memory_limit = '100GB'"));
+}
+
+TEST(SpillTest, ALimitHolds) {
+  const std::string directory = "/tmp/minato-spill-test." + std::to_string(::getpid());
+  EngineOptions options = testing::engine_options();
+  options.memory_limit_mb = 64;
+  options.spill_dir = directory;
+  options.spill_limit_mb = 16;
+  {
+    const Engine engine = Engine::open(options).value();
+    const auto rows = engine.connect().value().query(
+        "SELECT count(DISTINCT repeat('y', 300) || i) FROM range(1000000) t(i)");
+    ASSERT_FALSE(rows);
+    EXPECT_EQ(rows.error().code, Code::exhausted);
+    EXPECT_THAT(describe(rows.error()), ::testing::HasSubstr("max_temp_directory_size"));
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST(AttachTest, NoPasswordShows) {
