@@ -224,11 +224,11 @@ class Lake {
   Status scan(const LakeTable& table, const std::vector<std::int64_t>& column_ids,
               const FileRows& rows);
 
-  /// One snapshot for all of it, which from then on owns the request's files. Errors: conflict (a file to end or to delete from is no longer
-  /// live, a table was altered by somebody else: reload), exists (a table's name differs from
-  /// another's only in case), the error of `with`, unavailable (nothing was committed), in_doubt
-  /// (only when PostgreSQL stays unreachable and it could not be found out whether the commit
-  /// happened).
+  /// One snapshot for all of it, which from then on owns the request's files. Errors: conflict (a
+  /// file to end or to delete from is no longer live, a table was altered by somebody else:
+  /// reload), exists (a table's name differs from another's only in case), the error of `with`,
+  /// unavailable (nothing was committed), in_doubt (only when PostgreSQL stays unreachable and it
+  /// could not be found out whether the commit happened).
   Result<Committed> commit(const CommitRequest& request);
   Result<std::int64_t> newest_snapshot();
 

@@ -85,7 +85,7 @@ class Decider {
     const MartFacts& mart = facts_.marts[i];
     MartMemory& memory = memory_[i];
     const bool at_once = mart.changed || !mart.built_snapshot;
-    // Started in what is now the future: the clock was set back, and must not hold a mart for hours.
+    // Started in what is now the future: a clock that was set back must not hold a mart for hours.
     const bool told = mart.last_started_at && *mart.last_started_at <= now_ + mart.interval;
     if (!at_once && told) {
       const SystemTime due = *mart.last_started_at + mart.interval;

@@ -3,60 +3,19 @@ its cause is gone."""
 
 import contextlib
 import os
-import pathlib
 import random
-import re
 import socket
 import subprocess
 import time
 
-import psycopg
 import pytest
 
-from harness.compare import compare
 from harness.minato import wait_for_rows
 from harness.ports import Proxy, wait_until
+from harness.recovery import healthy_and_equal, source_state
 
 pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("MINATO_CHAOS_SEED", str(int(time.time()))))
-
-
-@pytest.fixture
-def source(own_mariadb):
-    own_mariadb.start().create_cdc_user()
-    own_mariadb.run(
-        "CREATE DATABASE shop",
-        "CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(40))",
-        "INSERT INTO shop.t (v) SELECT seq FROM seq_1_to_1000",
-    )
-    return own_mariadb
-
-
-def source_state(platform, pattern, seconds=30):
-    """Waits until the source's state or error in `minato status` matches."""
-
-    def look():
-        source = platform.status()["sources"][0]
-        text = f"{source['state']}: {source['error']}"
-        return text if re.search(pattern, text, re.I) else None
-
-    try:
-        return wait_until(look, seconds, 0.2)
-    except AssertionError:
-        raise AssertionError(f"no /{pattern}/ in {platform.status()['sources']}") from None
-
-
-def healthy_and_equal(mariadb, platform, seconds=60):
-    mariadb.run("INSERT INTO shop.t (v) VALUES ('afterwards')")
-    # `wait` fails at once while the source is in error; recovery may take one retry interval.
-    wait_until(
-        lambda: platform.call("wait", "--timeout", "5", check=False).returncode == 0,
-        seconds,
-        0.5,
-        f"recovery; {platform.status()['sources']}",
-    )
-    compare(mariadb, platform, "shop")
-    source_state(platform, "streaming")
 
 
 def test_source_restart(source, new_platform):
@@ -242,46 +201,6 @@ def test_postgresql_killed(source, new_platform):
         healthy_and_equal(source, platform)
 
 
-EATERS = [
-    "SELECT sum(len(list_transform(range(0, 30000000), x -> repeat('x', 200)))) FROM range(20)",
-    (
-        "SELECT count(DISTINCT repeat('y', 300) || a.i || '-' || b.i) FROM range(200000) a(i),"
-        " range(200000) b(i)"
-    ),
-    "SELECT string_agg(repeat('z', 100000), '') FROM range(100000)",
-]
-
-
-@pytest.mark.parametrize("eater", range(len(EATERS)))
-def test_a_query_that_eats_all_memory(source, new_platform, eater):
-    platform = new_platform()
-    platform.configure("limits", gate_memory_mb=512)
-    platform.source_add(source.url(), "shop.%")
-    platform.serve()
-    platform.wait(30)
-    roles = ("core", "worker", "web", "postgres", "gate")
-    before = {role: set(platform.role_pids(role)) for role in roles}
-    with platform.connect(options="-c statement_timeout=20000") as c, pytest.raises(psycopg.Error):
-        c.execute(EATERS[eater])
-    platform.ready(20)
-    # A gate that is left without memory or address space refuses or dies a little later.
-    until = time.monotonic() + 3
-    while time.monotonic() < until:
-        assert platform.query("SELECT count(DISTINCT i::VARCHAR) FROM range(1000) t(i)") == [(1000,)]
-        assert platform.query("SELECT count(*) FROM shop.t") == [(1000,)]
-    healthy_and_equal(source, platform)
-    assert before == {role: set(platform.role_pids(role)) for role in roles}
-    # 512 MB, 768 MB more before large allocations are refused, 256 MB more before others are.
-    peak = peak_mb(*before["gate"])
-    assert peak < 2048, f"the gate took {peak} MB"
-
-
-def peak_mb(pid):
-    """The most real memory that a process ever had."""
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"^VmHWM:\s*(\d+) kB", f.read(), re.M).group(1)) >> 10
-
-
 @pytest.mark.parametrize("how", ["bytes", "directory", "empty", "locked", "huge"])
 def test_unreadable_mart_file(source, new_platform, how):
     platform = new_platform()
@@ -417,90 +336,3 @@ def test_connection_cut_in_the_middle_of_everything(source, new_platform):
         proxy.heal()
     healthy_and_equal(source, platform, 90)
     proxy.cut()
-
-
-def test_clock_of_the_source_jumps(source, new_platform):
-    """Times in the source's log are years off, ahead or behind: rows, lag, marts do not mind."""
-    platform = new_platform()
-    platform.configure("marts", refresh_seconds=1)
-    platform.mart("m.n", "SELECT count(*) AS n FROM shop.t")
-    platform.source_add(source.url(), "shop.%")
-    platform.serve()
-    platform.wait(30)
-    rows = 1000
-    for clock in ("2037-01-01", "1999-12-31"):
-        source.run(
-            f"SET timestamp = UNIX_TIMESTAMP('{clock}')",
-            "INSERT INTO shop.t (v) SELECT 'odd' FROM seq_1_to_10",
-            f"ALTER TABLE shop.t ADD COLUMN c{clock[:4]} TIMESTAMP DEFAULT CURRENT_TIMESTAMP",
-        )
-        rows += 10
-        platform.wait(30)
-        compare(source, platform, "shop")
-        wait_for_rows(platform, "SELECT n FROM m.n", [(rows,)], 20)
-        wait_until(lambda: platform.status()["sources"][0]["lag_ms"] < 10_000, 15, 0.5, "no lag")
-    healthy_and_equal(source, platform)
-
-
-def test_clock_of_the_machine_jumps(source, new_platform):
-    """Months ahead and back again, while everything runs: rows go on arriving, built marts are
-    refreshed, failed ones tried again, nothing that is needed is cleaned up."""
-    (library,) = pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-    platform = new_platform()
-    platform.configure("marts", refresh_seconds=1)
-    platform.mart("m.n", "SELECT count(*) AS n FROM shop.t")
-    platform.mart("m.bad", "SELECT sum(CAST(v AS INTEGER))::BIGINT AS n FROM shop.t")
-    platform.source_add(source.url(), "shop.%")
-    clock = platform.directory.parent / "clock"
-
-    def set_clock(text):
-        aside = clock.with_suffix(".new")
-        aside.write_text(text + "\n")
-        aside.chmod(0o644)
-        aside.rename(clock)
-
-    set_clock("+0")
-    platform.serve(
-        env={
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-    )
-    platform.wait(30)
-    rows = 1000
-    for jump in ("+100d", "-100d", "+0"):
-        source.run("INSERT INTO shop.t (v) VALUES ('no number')")
-        wait_until(lambda: platform.mart_state("m.bad")["state"] == "failed", 30)
-        set_clock(jump)
-        source.run("INSERT INTO shop.t (v) SELECT seq FROM seq_1_to_10")
-        rows += 11
-        platform.wait(30)
-        compare(source, platform, "shop")
-        wait_for_rows(platform, "SELECT n FROM m.n", [(rows,)], 30)
-        source.run("DELETE FROM shop.t WHERE v = 'no number'")
-        rows -= 1
-        wait_for_rows(platform, "SELECT n > 0 FROM m.bad", [(True,)], 40)
-        on_disk, known = platform.lake_files()
-        assert not known - on_disk
-    healthy_and_equal(source, platform)
-
-
-def test_gate_killed_in_the_middle_of_a_query(source, new_platform):
-    platform = new_platform()
-    platform.source_add(source.url(), "shop.%")
-    platform.serve()
-    platform.wait(30)
-    # Not `with`: leaving it would send COMMIT into the query that is still running.
-    c = platform.connect()
-    c.pgconn.send_query(b"SELECT sum(a.i * b.i) FROM range(3000000) a(i), range(3000000) b(i)")
-    time.sleep(0.3)
-    assert platform.kill_role("gate")
-    with pytest.raises(psycopg.OperationalError):
-        c.execute("SELECT 1")
-    c.close()
-    started = time.monotonic()
-    platform.ready(20)
-    assert time.monotonic() - started < 10
-    healthy_and_equal(source, platform)

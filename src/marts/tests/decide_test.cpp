@@ -103,7 +103,8 @@ TEST(Decide, AReaderWaitsForTheStaleMartAboveIt) {
   EXPECT_EQ(failing.marts[1].kind, Kind::run);
   EXPECT_EQ(decide_once(facts, 90).marts[0].kind, Kind::run);
   // The clock was set back by more than a wait can last.
-  EXPECT_EQ(decide_once(facts, 89 - static_cast<int>(retry_wait_max.count())).marts[0].kind, Kind::run);
+  EXPECT_EQ(decide_once(facts, 89 - static_cast<int>(retry_wait_max.count())).marts[0].kind,
+            Kind::run);
 }
 
 TEST(Decide, AlsoThroughAMartThatIsUpToDate) {
