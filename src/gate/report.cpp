@@ -104,6 +104,9 @@ Report report_of(const Error& error, Origin origin) {
       break;
     case Code::exhausted:
       report.hint = "Read fewer columns or rows, filter earlier, or aggregate in a mart.";
+      if (error.detail.find("max_temp_directory_size") != std::string::npos) {
+        report.hint += " The disk that a statement may use: [limits] spill_mb in minato.toml.";
+      }
       break;
     default: break;  // addresses and paths are not for people: the message says enough
   }

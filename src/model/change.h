@@ -60,9 +60,8 @@ struct StreamBatch {
   bool at_boundary = true;
   std::uint64_t rows = 0;  // row changes (an UPDATE counts once)
   std::uint64_t transactions = 0;
-  std::uint64_t bytes = 0;    // read from the source
-  SystemTime first_commit{};  // source's clock
-  SystemTime last_commit{};
+  std::uint64_t bytes = 0;   // read from the source
+  SystemTime last_commit{};  // as nearly as it is known; source's clock
 };
 
 }  // namespace minato

@@ -317,3 +317,24 @@ def test_silent_connections_keep_nobody_out(shared):
             silent.enter_context(socket.create_connection(("127.0.0.1", shared.gate_port)))
         with shared.connect() as c:
             assert c.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_memory_cannot_hold_goes_to_disk_within_a_limit(new_platform):
+    """Goal: spill_mb bounds the disk that people's statements take, and the error names it."""
+    hungry = "SELECT count(DISTINCT repeat('y', 300) || i) FROM range(1000000) t(i)"
+    platform = new_platform()
+    platform.configure("limits", gate_memory_mb=128)
+    platform.serve()
+    assert platform.query(hungry) == [(1_000_000,)]
+    platform.configure("limits", spill_mb=16)
+
+    def refused():
+        try:
+            platform.query(hungry)
+        except psycopg.errors.OutOfMemory as error:
+            return "spill_mb" in (error.diag.message_hint or "")
+        except psycopg.OperationalError:  # the gate is starting again
+            return False
+
+    wait_until(refused, 30, what="the smaller limit in force")
+    assert platform.query("SELECT 1") == [(1,)]

@@ -67,7 +67,9 @@ struct LimitsConfig {  // memory of each role's engine or process
   int core_memory_mb = 512;
   int worker_memory_mb = 384;
   int gate_memory_mb = 512;
-  int threads = 2;  // of a gate's and a worker's engine
+  int threads = 2;   // of a gate's and a worker's engine
+  int spill_mb = 0;  // of disk, for each engine's data beyond its memory; 0: as spill_limit_mb()
+  bool operator==(const LimitsConfig&) const = default;
 };
 
 struct MaintenanceConfig {

@@ -161,6 +161,7 @@ class Reader {
       s.number("worker_memory_mb", config_.limits.worker_memory_mb, 128, 1'000'000);
       s.number("gate_memory_mb", config_.limits.gate_memory_mb, 128, 1'000'000);
       s.number("threads", config_.limits.threads, 1, 256);
+      s.number("spill_mb", config_.limits.spill_mb, 0, 1'000'000'000);
     });
     in(top, "maintenance", [&](Section& s) {
       s.number("retention_minutes", config_.maintenance.retention_minutes, 1, 5'256'000);

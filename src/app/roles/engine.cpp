@@ -1,5 +1,7 @@
 #include "app/roles/engine.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace minato::app {
@@ -19,6 +21,7 @@ Result<LakeAccess> open_once(const RoleContext& context, int memory_mb, int thre
   options.memory_limit_mb = static_cast<std::uint64_t>(memory_mb);
   options.threads = threads;
   options.spill_dir = spill.string();
+  options.spill_limit_mb = spill_limit_mb(context);
   TRY_ASSIGN(lake::Engine engine, lake::Engine::open(options));
   LakeAccess access;
   access.engine = std::make_unique<lake::Engine>(std::move(engine));
@@ -48,6 +51,15 @@ Result<lake::LakeOptions> lake_options(const Platform& platform, const Config& c
   TRY_ASSIGN(keys.secret_key, key(s3.secret_key, s3.reader_secret_key, "secret_key"));
   options.s3 = keys;
   return options;
+}
+
+std::uint64_t spill_limit_mb(const RoleContext& context) {
+  const int configured = context.config.limits.spill_mb;
+  if (configured > 0) return static_cast<std::uint64_t>(configured);
+  std::error_code error;
+  const fs::space_info space = fs::space(context.platform.hidden(), error);
+  if (error) return 1;
+  return std::max<std::uint64_t>(space.available / 4 / (1024 * 1024), 1);
 }
 
 Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb, int threads) {

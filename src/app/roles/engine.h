@@ -17,6 +17,11 @@ struct LakeAccess {
 /// the engine, beside those that call it; see EngineOptions.
 Result<LakeAccess> open_lake(const RoleContext& context, int memory_mb, int threads);
 
+/// MiB of disk that this process's engine may use for what its memory cannot hold: `spill_mb`, or
+/// by default a quarter of what the disk of .minato/ has free now, so that nobody's statement takes
+/// the space that capture and PostgreSQL need. At least 1 (0 would mean the engine's own default).
+std::uint64_t spill_limit_mb(const RoleContext& context);
+
 /// Where the lake is, with the keys to it read. `reader`: those of gates, where they have their
 /// own.
 Result<lake::LakeOptions> lake_options(const Platform& platform, const Config& config,

@@ -31,6 +31,7 @@ Status run_gate(const RoleContext& context) {
   TRY_ASSIGN(options.extension_directory, extension_directory());
   TRY_ASSIGN(options.admin_password, generated_secret(context.platform, "admin"));
   options.spill_directory = context.platform.spill(context.name);
+  options.spill_limit_mb = spill_limit_mb(context);
   options.memory_limit_mb = static_cast<std::uint32_t>(config.limits.gate_memory_mb);
   options.threads = static_cast<std::uint32_t>(config.limits.threads);
   return gate::run(options, context.stop);

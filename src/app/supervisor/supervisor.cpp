@@ -285,14 +285,15 @@ Result<Config> Supervisor::take_over() const {
 void Supervisor::apply(const Config& fresh) {
   const LimitsConfig& was = config_.limits;
   const LimitsConfig& now = fresh.limits;
-  const bool threads = now.threads != was.threads;
+  const bool engines = now.threads != was.threads || now.spill_mb != was.spill_mb;
   std::set<std::string> restart;  // kinds of roles that read what changed at their start only
-  if (fresh.gate != config_.gate || now.gate_memory_mb != was.gate_memory_mb || threads) {
+  if (fresh.gate != config_.gate || now.gate_memory_mb != was.gate_memory_mb || engines) {
     restart.insert("gate");
   }
   if (fresh.http != config_.http) restart.insert("web");
-  if (now.worker_memory_mb != was.worker_memory_mb || threads) restart.insert("worker");
-  if (fresh.maintenance != config_.maintenance || now.core_memory_mb != was.core_memory_mb) {
+  if (now.worker_memory_mb != was.worker_memory_mb || engines) restart.insert("worker");
+  if (fresh.maintenance != config_.maintenance || now.core_memory_mb != was.core_memory_mb ||
+      now.spill_mb != was.spill_mb) {
     restart.insert("core");
   }
   const auto before = role_names(config_);

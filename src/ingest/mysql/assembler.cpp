@@ -24,7 +24,13 @@ bool ends_with_checksum(wire::Bytes bytes) {
   return sum == wire::load<std::uint32_t>(bytes.data() + bytes.size() - 4);
 }
 
-SystemTime at(std::uint32_t seconds) { return SystemTime(std::chrono::seconds(seconds)); }
+/// When a transaction that was read just now was committed, of which the log says whole seconds
+/// only: within that second, and not later than now.
+SystemTime commit_time(std::uint32_t seconds) {
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const SystemTime begin{std::chrono::seconds(seconds)};
+  return std::clamp<SystemTime>(now, begin, begin + std::chrono::microseconds(999'999));
+}
 
 std::string first_word(std::string_view text) {
   std::string word;
@@ -466,8 +472,7 @@ Status Assembler::end_group(const wire::EventHeader& header) {
   StreamBatch& piece = queue_.open();
   piece.end = position_.position();
   piece.transactions += 1;
-  piece.last_commit = at(header.timestamp);
-  if (piece.first_commit == SystemTime{}) piece.first_commit = piece.last_commit;
+  piece.last_commit = commit_time(header.timestamp);
   if (reach_cut() || !piece.ddl.empty() || piece.rows >= options_.batch_rows_max ||
       held_ >= options_.batch_bytes_max) {
     return push(true);
