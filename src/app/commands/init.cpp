@@ -54,7 +54,7 @@ port = {1}
 # worker_memory_mb = 384
 # gate_memory_mb = 512
 # threads = 2               # of one statement: a person's, a mart's
-# spill_mb = 0              # disk of each engine for what memory cannot hold; 0: a quarter of the free
+# spill_mb = 0              # disk for what memory cannot hold; 0: a quarter of what is free
 
 [maintenance]
 # retention_minutes = 60    # how long older states of the lake stay readable
