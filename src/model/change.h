@@ -1,7 +1,6 @@
 // Changes of a source in its order: what capture hands to apply.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,10 +8,9 @@
 #include <vector>
 
 #include "model/batch.h"
+#include "model/time.h"
 
 namespace minato {
-
-using SystemTime = std::chrono::sys_time<std::chrono::microseconds>;
 
 /// A place in a source's stream of commits, as text that only the source's adapter interprets
 /// (MariaDB: "gtid=0-1-42;file=bin.000003;pos=4711"). Empty: the beginning.

@@ -32,6 +32,9 @@ using Clock = std::chrono::steady_clock;
     dup2(options.output_fd, STDOUT_FILENO);
     dup2(options.output_fd, STDERR_FILENO);
   }
+  // Not every library opens its sockets with CLOEXEC, and a child that outlives us would keep our
+  // port.
+  close_range(STDERR_FILENO + 1, ~0U, 0);
   execvp(options.program.empty() ? argv[0] : options.program.c_str(), argv);
   constexpr char kText[] = "minato: cannot execute ";
   [[maybe_unused]] auto a = write(STDERR_FILENO, kText, sizeof kText - 1);

@@ -43,7 +43,4 @@ Result<PlatformStatus> platform_status(pg::Connection& connection);
 ///  "incidents": […], "jobs": {"queued", "running"}}; times as RFC 3339 in UTC, or null.
 std::string to_json(const PlatformStatus& status);
 
-/// "2026-11-24T10:31:12.345Z".
-std::string rfc3339(SystemTime time);
-
 }  // namespace minato::state

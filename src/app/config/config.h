@@ -9,15 +9,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/settings.h"
+#include "oncall/settings.h"
 
 namespace minato::app {
-
-/// Where a secret is: a file (relative to the platform directory) or an environment variable.
-struct SecretRef {
-  std::string file;
-  std::string env;
-  bool operator==(const SecretRef&) const = default;
-};
 
 struct S3Config {
   std::string endpoint;
@@ -102,18 +97,9 @@ struct Config {
   LimitsConfig limits;
   MaintenanceConfig maintenance;
   LogConfig log;
+  oncall::Settings oncall;
   std::vector<SourceConfig> sources;
 };
-
-/// One thing wrong in a file; `hint` says what to write instead.
-struct Problem {
-  std::string file;
-  int line = 0;
-  std::string text;
-  std::string hint;
-};
-/// "minato.toml:12: unknown key `tabels`. Did you mean `tables`?"
-std::string to_string(const Problem& problem);
 
 /// Reads text of minato.toml; all problems are collected. `config` is of use only when there is
 /// none.
@@ -131,12 +117,5 @@ Config load_config_leniently(const std::filesystem::path& directory);
 /// Error{invalid} whose message holds all problems, one a line; Error{not_found} when there is no
 /// minato.toml.
 Result<Config> load_config(const std::filesystem::path& directory);
-
-/// The secret's text without the line end. Errors name the file or variable, never the content.
-Result<std::string> read_secret(const SecretRef& ref, const std::filesystem::path& directory,
-                                std::string_view what);
-
-/// The closest of `known` to a misspelt `word`; empty when none is close.
-std::string closest(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace minato::app

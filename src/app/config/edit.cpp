@@ -98,23 +98,4 @@ Result<std::string> remove_source(const std::string& text, const Config& config,
   return out;
 }
 
-Status write_file(const fs::path& path, std::string_view text, int mode) {
-  const std::string beside = path.string() + ".new";
-  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  if (fd < 0)
-    return fail(Code::unavailable, path.string() + " cannot be written.", strerror(errno));
-  const bool good =
-      write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  struct stat before {};
-  if (stat(path.c_str(), &before) == 0) [[maybe_unused]]
-    const int kept = fchmod(fd, before.st_mode & 07777);
-  close(fd);
-  if (!good || rename(beside.c_str(), path.c_str()) != 0) {
-    const std::string why = strerror(errno);
-    unlink(beside.c_str());
-    return fail(Code::unavailable, path.string() + " cannot be written.", why);
-  }
-  return {};
-}
-
 }  // namespace minato::app

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/config/config.h"
+#include "base/files.h"
 #include "base/result.h"
 
 namespace minato::app {
@@ -19,8 +20,5 @@ std::string add_source(std::string text, const SourceConfig& source);
 /// it. Error{not_found} names the sources that exist.
 Result<std::string> remove_source(const std::string& text, const Config& config,
                                   const std::string& name);
-
-/// Replaces the file in one step (written beside it, synced, renamed).
-Status write_file(const std::filesystem::path& path, std::string_view text, int mode = 0644);
 
 }  // namespace minato::app
