@@ -46,6 +46,9 @@ function(minato_program)
   install(TARGETS minato RUNTIME DESTINATION bin)
   install(FILES ${MINATO_DUCKDB_ROOT}/libduckdb.so DESTINATION lib/minato)
   install(DIRECTORY ${MINATO_DUCKDB_ROOT}/extensions DESTINATION lib/minato)
+  # The voice of Japanese speech with its licence (./dev setup); without it espeak-ng speaks.
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/.deps/voice DESTINATION lib/minato OPTIONAL
+    PATTERN ".pin" EXCLUDE)
 endfunction()
 
 # Fuzzers (preset fuzz, clang's libFuzzer): fuzz/NAME_fuzz.cpp becomes the program NAME_fuzz, over the given rooms.
