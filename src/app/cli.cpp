@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "app/commands/commands.h"
+#include "app/commands/oncall.h"
 #include "app/roles/role.h"
 
 namespace minato::app {
@@ -52,6 +53,7 @@ class CommandLine {
     make_wait();
     make_sql();
     make_doctor();
+    make_oncall();
     make_version();
     make_role();
   }
@@ -195,6 +197,65 @@ class CommandLine {
     add_json(added);
     does(added, [this] { return doctor(platform(), json_); });
   }
+  void make_oncall() {
+    CLI::App* group = command(app_, "oncall", "ring people until somebody presses a key",
+                              "minato -C shop oncall who --team data");
+    group->require_subcommand(1);
+    const auto add = [&](const char* name, const char* what, const std::string& example,
+                         auto body) {
+      CLI::App* added = command(*group, name, what, "minato -C shop oncall " + example);
+      added->add_flag("--json", oncall_.json, "print JSON");
+      does(added, [this, body] { return body(platform(), oncall_); });
+      return added;
+    };
+    CLI::App* serve =
+        add("serve", "run on-call alone; needs nothing but the directory", "serve", oncall_serve);
+    serve->add_option("--port", oncall_.port, "instead of that of [oncall] listen")
+        ->check(CLI::Range(1, 65535));
+    CLI::App* incidents = add("incidents", "incidents, or one with its history and calls",
+                              "incidents --state open", oncall_incidents);
+    incidents->add_option("ID", oncall_.id, "one of them, by id or key");
+    incidents->add_option("--state", oncall_.state, "open, acknowledged or resolved")
+        ->check(CLI::IsMember({"open", "acknowledged", "resolved"}));
+    incidents->add_option("--team", oncall_.team, "of this team only");
+    incidents->add_option("--limit", oncall_.limit, "so many, newest first (default 50)");
+    CLI::App* attempts =
+        add("attempts", "calls, newest first", "attempts --month 2026-11", oncall_attempts);
+    attempts->add_option("--month", oncall_.month, "as in 2026-11");
+    attempts->add_option("--limit", oncall_.limit, "so many (default 50)");
+    CLI::App* rota = add("rota", "teams and changes; --set takes a file over once it is good",
+                         "rota --set teams.toml", oncall_rota);
+    rota->add_option("--set", oncall_.file, "a file as oncall/teams.toml");
+    CLI::App* who = add("who", "who would be rung, in order",
+                        "who --team data --at '2026-12-31 03:00'", oncall_who);
+    who->add_option("--team", oncall_.team, "default: the default team");
+    who->add_option("--severity", oncall_.severity, "info, warning, error, critical (default)");
+    who->add_option("--at", oncall_.at, "when (default: now)");
+    CLI::App* change =
+        add("change", "somebody is away, or is covered by another: \"take my Friday\"",
+            "change --person first --by second --from 2026-11-27 --to 2026-11-28", oncall_change);
+    change->add_option("--team", oncall_.team, "default: the default team");
+    change->add_option("--person", oncall_.person, "who is away or covered");
+    change->add_option("--by", oncall_.instead_by, "who stands in; none: an absence");
+    change->add_option("--from", oncall_.from, "2026-11-27 or '2026-11-27 18:00'");
+    change->add_option("--to", oncall_.to, "until then, which is not included");
+    change->add_option("--note", oncall_.note, "why");
+    change->add_option("--remove", oncall_.id, "take this change back");
+    CLI::App* say = add("say", "hear what would be said: writes a WAV file",
+                        "say 'db01 は応答しません' --out say.wav", oncall_say);
+    say->add_option("TEXT", oncall_.text, "a title, or SSML that begins with <speak>")->required();
+    say->add_option("--out", oncall_.file, "the WAV file (default say.wav)");
+    say->add_option("--severity", oncall_.severity, "whose template (default critical)");
+    say->add_option("--voice", oncall_.voice, "a voice file for Open JTalk (.htsvoice)");
+    CLI::App* drill =
+        add("drill", "ring a team to see that it works", "drill --team data", oncall_drill);
+    drill->add_option("--team", oncall_.team, "default: the default team");
+    CLI::App* cost = add("cost", "yen by month and carrier", "cost --month 2026-11", oncall_cost);
+    cost->add_option("--month", oncall_.month, "as in 2026-11");
+    CLI::App* flow = add("install-flow", "make or update the contact flow in Amazon Connect",
+                         "install-flow", oncall_install_flow);
+    flow->add_option("--carrier", oncall_.carrier, "where there are several");
+  }
   void make_version() {
     CLI::App* added = command(app_, "version", "the program's version", "minato version --json");
     add_json(added);
@@ -205,7 +266,7 @@ class CommandLine {
   }
   void make_role() {
     CLI::App* added = app_.add_subcommand("role", "a process of minato serve")->group("");
-    added->add_option("KIND", role_, "core, worker, gate, web")->required();
+    added->add_option("KIND", role_, "core, worker, gate, web, oncall")->required();
     added->add_option("--name", role_name_, "its name in logs");
     added->callback([this] {
       action_ = [this] {
@@ -222,6 +283,7 @@ class CommandLine {
   AccountAddOptions account_;
   WaitOptions wait_;
   SqlOptions sql_;
+  OncallOptions oncall_;
   bool json_ = false;
   std::string role_;
   std::string role_name_;

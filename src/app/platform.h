@@ -23,6 +23,7 @@ struct Platform {
   std::filesystem::path config_in_force() const { return run() / "config"; }
   std::filesystem::path roles() const { return run() / "roles.json"; }
   std::filesystem::path logs() const { return hidden() / "logs"; }
+  std::filesystem::path oncall() const { return hidden() / "oncall"; }
   std::filesystem::path secrets() const { return hidden() / "secrets"; }
   std::filesystem::path spill(const std::string& role) const { return hidden() / "spill" / role; }
   /// s3://… or an absolute directory.

@@ -100,10 +100,9 @@ Status Inspector::resolve(const Json& node, std::string_view schema, std::string
     }
     return unknown_table(node, TableName{"", std::string(name)});
   }
+  // The engine reads a.b as catalogue.table when a is a catalogue: Minato's own tables.
+  if (fold(schema) == fold(fence_.catalog)) out.schema = "main";
   if (fence_.exists && !fence_.exists(out)) return unknown_table(node, out);
-  if (!fence_.exists && fold(schema) == fold(fence_.catalog)) {
-    return refuse(node, "Write schema.table: " + fence_.catalog + " is the name of the catalogue.");
-  }
   return {};
 }
 
@@ -136,6 +135,9 @@ Status Inspector::pin(Json& node, const TableName& name) {
   const bool has_catalog = !text_at(node, "catalog_name").empty();
   const bool has_schema = !text_at(node, "schema_name").empty();
   if (has_catalog && has_schema) return {};
+  if (fold(text_at(node, "schema_name")) == fold(fence_.catalog)) {
+    return {};  // names the catalogue already
+  }
   if (has_catalog) return refuse_kind(node, "a catalogue without a schema");
   std::string prefix = quote_identifier(fence_.catalog) + ".";
   if (!has_schema) prefix += quote_identifier(name.schema) + ".";

@@ -36,7 +36,7 @@ Result<int> account_list(const Platform& platform, bool json) {
   TRY_ASSIGN(const auto accounts, state::accounts(session.connection()));
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const state::Account& account : accounts) {
-    const std::string since = state::rfc3339(account.created_at);
+    const std::string since = rfc3339(account.created_at);
     all.push_back({{"name", account.name}, {"created_at", since}, {"disabled", account.disabled}});
     if (json) continue;
     std::cout << account.name << "  since " << since << (account.disabled ? "  disabled" : "")

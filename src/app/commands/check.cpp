@@ -12,6 +12,7 @@
 #include "app/roles/role.h"
 #include "app/roles/sources.h"
 #include "lake/engine.h"
+#include "oncall/service.h"
 #include "state/tables.h"
 
 namespace minato::app {
@@ -52,6 +53,16 @@ std::optional<std::vector<TableName>> known_tables(const Platform& platform, con
   return names;
 }
 
+void check_oncall(const Platform& platform, const Config& config, std::vector<Found>& out) {
+  if (!config.oncall.given) return;
+  const oncall::Complaints complaints = oncall::check(config.oncall, platform.dir);
+  for (const Problem& problem : complaints.problems) {
+    out.push_back({problem.file, problem.line, problem.text, problem.hint});
+  }
+  // A gap in a rota is no mistake: its fallback is rung.
+  for (const Problem& warning : complaints.warnings) std::cerr << to_string(warning) << "\n";
+}
+
 Status check_marts(const Platform& platform, const Config& config, std::vector<Found>& out) {
   std::error_code error;
   if (!std::filesystem::exists(platform.marts(), error)) return {};
@@ -90,6 +101,7 @@ Result<int> check(const Platform& platform, bool json) {
   if (found.empty()) {
     check_sources(platform, config, found);
     check_gate(platform, config, found);
+    check_oncall(platform, config, found);
     for (const bool reader : {false, true}) {
       const auto lake = lake_options(platform, config, "", reader);
       if (!lake) found.push_back({"minato.toml", 0, lake.error().message, ""});

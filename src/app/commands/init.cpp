@@ -65,6 +65,14 @@ port = {1}
 # level = "info"            # debug, info, warn, error
 # format = "text"           # or "json"
 
+# On-call rings people until somebody presses a key; docs/oncall.md.
+# [oncall]
+# listen = "127.0.0.1:8751"
+# tokens_file = "secrets/oncall-tokens"    # who may raise incidents
+# carriers = ["connect"]                   # in order of preference; teams are in oncall/teams.toml
+# [oncall.carrier.connect]
+# kind = "amazon-connect"                  # amazon-connect, twilio, sip, drill
+
 # A source: `minato source add` writes it for you.
 # [[source]]
 # name = "shop"
@@ -83,6 +91,7 @@ SELECT 'Welcome to Minato' AS greeting
 constexpr const char* kIgnore = R"(# What Minato makes by itself, and secrets.
 /.minato/
 /lake/
+/secrets/
 *.password
 *.secret
 )";

@@ -1,6 +1,7 @@
 // The role core: captures from all sources, keeps the lake in shape, decides when marts run.
 #include "app/roles/core.h"
 
+#include "app/roles/oncall_records.h"
 #include "app/roles/sources.h"
 #include "base/log.h"
 #include "state/jobs.h"
@@ -53,12 +54,16 @@ void Core::start() {
   maintenance_ = std::jthread([this, config = config_.maintenance](std::stop_token stop) {
     maintain(config, stop);  // a copy: config_ belongs to the caller's thread
   });
+  oncall_records_ = std::jthread([this](std::stop_token stop) {
+    keep_oncall_records(context_.platform.oncall() / "journal.db", *access_.lake, stop);
+  });
 }
 
 void Core::stop() {
   for (auto& [name, running] : runners_) running.runner->stop();
   runners_.clear();
   scheduler_.stop();
+  oncall_records_ = {};
   if (maintenance_.joinable()) {
     maintenance_.request_stop();
     maintenance_.join();

@@ -40,6 +40,7 @@ class Core {
   Config config_;
   std::map<std::string, Running> runners_;
   std::jthread maintenance_;
+  std::jthread oncall_records_;
 };
 
 }  // namespace minato::app

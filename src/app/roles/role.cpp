@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "app/roles/oncall.h"
 #include "base/log.h"
 
 namespace minato::app {
@@ -26,10 +27,12 @@ Status run_kind(const RoleContext& context, const std::string& kind) {
   if (kind == "worker") return run_worker(context);
   if (kind == "gate") return run_gate(context);
   if (kind == "web") return run_web(context);
+  if (kind == "oncall") return run_oncall(context);
   return fail(Code::invalid, "There is no role " + kind + ".");
 }
 
-// Signals are taken by one thread of their own, so that no other is ever interrupted.
+}  // namespace
+
 std::jthread signals_to(std::stop_source& source) {
   sigset_t set;
   sigemptyset(&set);
@@ -44,8 +47,6 @@ std::jthread signals_to(std::stop_source& source) {
     source.request_stop();
   });
 }
-
-}  // namespace
 
 void wait_for_stop(std::stop_token stop) {
   std::mutex mutex;

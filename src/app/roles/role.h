@@ -5,6 +5,7 @@
 #include <chrono>
 #include <stop_token>
 #include <string>
+#include <thread>
 
 #include "app/catalogue.h"
 
@@ -22,6 +23,10 @@ Status run_core(const RoleContext& context);
 Status run_worker(const RoleContext& context);
 Status run_gate(const RoleContext& context);
 Status run_web(const RoleContext& context);
+
+/// Signals are taken by one thread of their own, so that no other is ever interrupted: SIGTERM and
+/// SIGINT ask `source` to stop; SIGUSR2 to this process ends the thread.
+std::jthread signals_to(std::stop_source& source);
 
 /// The hidden command `role KIND`; returns the exit code.
 int run_role(const Platform& platform, const std::string& kind, const std::string& name);

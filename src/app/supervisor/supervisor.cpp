@@ -110,6 +110,7 @@ std::vector<std::string> Supervisor::role_names(const Config& config) const {
   for (int i = 1; i <= config.marts.workers; ++i) names.push_back("worker-" + std::to_string(i));
   names.push_back("gate");
   names.push_back("web");
+  if (config.oncall.given) names.push_back("oncall");
   return names;
 }
 
@@ -117,10 +118,15 @@ void Supervisor::add_role(const std::string& name) {
   std::vector<std::string> argv = {
       "minato", "-C", platform_.dir.string(), "role", name.substr(0, name.find('-')),
       "--name", name};
-  keeper_.add(
-      {.name = name,
-       .start = [argv] { return runtime::spawn({.argv = argv, .program = "/proc/self/exe"}); }},
-      Clock::now());
+  // On-call rings when we die: it must not die with us.
+  const int death_signal = name == "oncall" ? 0 : SIGKILL;
+  keeper_.add({.name = name,
+               .start =
+                   [argv, death_signal] {
+                     return runtime::spawn(
+                         {.argv = argv, .program = "/proc/self/exe", .death_signal = death_signal});
+                   }},
+              Clock::now());
 }
 
 void Supervisor::start_roles() {
@@ -229,7 +235,7 @@ void Supervisor::renew_keys_if_changed() {
   keys_ = std::move(now);
   log::info("keys of the object store were renewed: core, workers and gate start again");
   for (const std::string& name : role_names(config_)) {
-    if (kind_of(name) != "web") keeper_.restart(name, Clock::now());
+    if (kind_of(name) != "web" && name != "oncall") keeper_.restart(name, Clock::now());
   }
 }
 
