@@ -135,6 +135,7 @@ def test_every_command_of_the_program_is_on_the_page_or_has_help():
     names = re.findall(r"^  ([a-z]+) +\S", helped.split("Subcommands:")[1], re.M)
     assert set(names) == {
         "init", "source", "account", "check", "serve", "status", "wait", "sql", "doctor", "version",
+        "oncall",
     }  # fmt: skip
     page = PAGE.read_text()
     for name in names:

@@ -472,3 +472,7 @@ SELECT file_index FROM shop.orders
 SELECT rowid FROM shop.orders
 -- attempt: the commit of a row
 SELECT snapshot_id FROM shop.orders
+-- attempt: databases as a view of the catalogue
+SELECT * FROM minato.duckdb_databases
+-- attempt: a file of the catalogue
+SELECT * FROM minato."{dir}/secret.csv"
