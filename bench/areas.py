@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from lib import Figures, Setting, median_seconds, wait_until
+from oncall import oncall
 from peers import debezium
 
 
@@ -250,5 +251,6 @@ AREAS = {
     "mart": mart,
     "memory": memory,
     "start": start,
+    "oncall": oncall,
     "debezium": debezium,
 }

@@ -17,6 +17,10 @@ doc=$root/usr/share/doc/minato
 install -Dm644 packaging/README.Debian "$doc/README.Debian"
 install -Dm644 LICENSE "$doc/copyright"
 cat .deps/duckdb/LICENSE >>"$doc/copyright" 2>/dev/null || true
+[ -f "$root/usr/lib/minato/voice/mei_normal.htsvoice" ] ||
+  die "the voice of Japanese speech is missing: run ./dev setup"
+cat .deps/voice/LICENSE* >>"$doc/copyright"
+install -Dm644 packaging/zabbix/media_minato.yaml "$root/usr/share/minato/zabbix/media_minato.yaml"
 gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
 # The sample configuration is what `minato init` writes: one text to keep right.
 build/minato init "$stage/sample" >/dev/null
@@ -34,7 +38,7 @@ Architecture: $architecture
 Maintainer: Minato maintainers <maintainers@minato.invalid>
 Installed-Size: $(du -ks "$root/usr" | cut -f1)
 Depends: $depends, adduser, postgresql-15 | postgresql, util-linux
-Recommends: postgresql-client
+Recommends: postgresql-client, open-jtalk, open-jtalk-mecab-naist-jdic, espeak-ng, baresip-core
 Section: database
 Priority: optional
 Description: data platform in one program

