@@ -227,6 +227,10 @@ Result<CallReport> report(std::string_view contact, std::string_view attributes,
   CallReport report;
   if (const auto set = polled.find("Attributes"); set != polled.end() && set->is_object()) {
     report.keys = text_of(*set, "repeated") + text_of(*set, "keys");
+    // A flow that somebody drew by hand says it so.
+    if (const std::string ack = text_of(*set, "ack"); ack == "1" || ack == "2") {
+      if (report.keys.find(ack) == std::string::npos) report.keys += ack;
+    }
   }
   const bool answered = has(*found, "ConnectedToSystemTimestamp") || !report.keys.empty();
   report.state = answered ? CallState::answered : CallState::ringing;

@@ -167,6 +167,8 @@ TEST(ConnectReport, KeysDecideThenTheNetwork) {
   EXPECT_EQ(both.keys, "91");
   EXPECT_EQ(both.outcome, Outcome::acknowledged);
   EXPECT_EQ(of(answered + ended("X"), R"("keys":"2")").outcome, Outcome::passed);
+  EXPECT_EQ(of(answered + ended("X"), R"("ack":"1")").outcome, Outcome::acknowledged);
+  EXPECT_EQ(of(answered + ended("X"), R"("ack":"1","keys":"1")").keys, "1");
   EXPECT_EQ(of(answered + ended("CONTACT_FLOW_DISCONNECT"), "").outcome, Outcome::no_key);
   EXPECT_EQ(of(answered + ended("CUSTOMER_DISCONNECT"), "").outcome, Outcome::no_key);
   EXPECT_EQ(of(answered + ended("OTHER"), "", true).outcome, Outcome::cancelled);
