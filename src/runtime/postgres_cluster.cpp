@@ -274,6 +274,22 @@ bool in_use(const std::string& segment) {
   return state.shm_perm.__key == static_cast<key_t>(key) && state.shm_nattch > 0;
 }
 
+/// Processes of PostgreSQL work in its data directory.
+void kill_processes_of(const fs::path& data_dir) {
+  std::error_code error;
+  const fs::path wanted = fs::canonical(data_dir, error);
+  if (error) return;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename().string();
+    const auto pid = static_cast<pid_t>(std::strtol(name.c_str(), nullptr, 10));
+    std::error_code ignored;
+    if (pid <= 1 || fs::read_symlink(entry.path() / "cwd", ignored) != wanted) continue;
+    if (!first_line(entry.path() / "cmdline").starts_with("postgres")) continue;
+    log::warn("a process of an earlier PostgreSQL is still there; ending it", {{"pid", pid}});
+    kill(pid, SIGKILL);
+  }
+}
+
 // Our server of an earlier run. Any other process by then has the number of one that is gone.
 bool PostgresCluster::lives(pid_t pid) const {
   if (pid <= 1 || is_zombie(pid)) return false;
@@ -302,6 +318,9 @@ Status PostgresCluster::end_left_behind() const {
       return {};
     }
     if (living && left == 1000) kill(pid, SIGQUIT);
+    // Without their server its processes end by themselves, but one that waits for the disk looks
+    // up late. What they leave is recovered like after any crash.
+    if (!living && left % 500 == 0 && left < 2000) kill_processes_of(options_.data_dir);
     std::this_thread::sleep_for(milliseconds(10));
   }
   return fail(Code::unavailable, "PostgreSQL of an earlier run (pid " + lines[0] +
