@@ -4,6 +4,7 @@ its cause is gone."""
 import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import time
@@ -199,6 +200,21 @@ def test_postgresql_killed(source, new_platform):
         assert platform.kill_role("postgres")
         source.run("UPDATE shop.t SET v = 'y' WHERE v = 'x' LIMIT 77")
         healthy_and_equal(source, platform)
+
+
+def test_a_process_of_postgresql_outlives_its_server(source, new_platform):
+    """One that hangs keeps the shared memory: it is ended, and the next server starts."""
+    platform = new_platform()
+    platform.source_add(source.url(), "shop.%")
+    platform.serve()
+    platform.wait(30)
+    (server,) = platform.role_pids("postgres")
+    children = subprocess.run(["pgrep", "-P", str(server)], capture_output=True, text=True)
+    hanging = int(children.stdout.split()[0])
+    os.kill(hanging, signal.SIGSTOP)
+    os.kill(server, signal.SIGKILL)
+    platform.ready(60)
+    healthy_and_equal(source, platform)
 
 
 @pytest.mark.parametrize("how", ["bytes", "directory", "empty", "locked", "huge"])
