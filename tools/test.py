@@ -23,12 +23,19 @@ THREADED = ["base", "runtime", "lake", "ingest", "marts", "oncall", "gate", "web
 # Unit tests that take seconds of CPU: left out of --fast.
 SLOW_UNITS = ":".join(
     (
+        "ApplierTest.IndexesOutliveCompactions",
+        "CarriersLive.*",
         "ChaosTest.*",
+        "DdlWalk.*",
         "DifferentialTest.*",
         "Figures*.*",
+        "LogGauge.MeasuresMariadb",
+        "MaintenanceTest.AReaderIsShownNoEndedFiles",
         "MaintenanceTest.FilesOfVeryWideRows*",
         "MysqlLive.backlog*",
         "Sandbox.AStatementThatEatsMemory*",
+        "Sandbox.ManyStatementsThatEatMemory*",
+        "Speak.*",
         "MartsTest.AFailingMart*",
         "Board.ThousandsOfMarts",
     )
