@@ -4,11 +4,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 namespace minato {
 namespace fs = std::filesystem;
+
+std::string read_file(const fs::path& path, std::size_t bytes_max) {
+  // In pieces: files of /proc have no size.
+  std::ifstream in(path, std::ios::binary);
+  std::string text;
+  char piece[16 * 1024];
+  while (in && text.size() < bytes_max) {
+    in.read(piece, static_cast<std::streamsize>(std::min(sizeof piece, bytes_max - text.size())));
+    text.append(piece, static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
+  }
+  return text;
+}
 
 Status write_file(const fs::path& path, std::string_view text, int mode) {
   const std::string beside = path.string() + ".new";

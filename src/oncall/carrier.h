@@ -31,6 +31,9 @@ struct CallReport {
   std::string detail;               // for the operator
 };
 
+/// By the status of SIP that ended a call which nobody had answered (RFC 3261, section 21).
+Outcome outcome_of_sip_status(int status);
+
 class Carrier {
  public:
   virtual ~Carrier() = default;

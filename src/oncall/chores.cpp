@@ -1,9 +1,9 @@
 #include "oncall/chores.h"
 
 #include <csignal>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "runtime/child.h"
 #include "runtime/http_client.h"
@@ -18,18 +18,11 @@ using std::chrono::seconds;
 constexpr std::size_t kReadMax = 16'000;
 constexpr int kNotifyTimeout = 10;
 
-std::string beginning_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text(kReadMax, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  return text;
-}
-
 bool alive(int pid, const std::string& word) {
   if (pid <= 0 || kill(pid, 0) != 0) return false;
   // Another program may have got the number.
-  return beginning_of("/proc/" + std::to_string(pid) + "/cmdline").find(word) != std::string::npos;
+  return read_file("/proc/" + std::to_string(pid) + "/cmdline", kReadMax).find(word) !=
+         std::string::npos;
 }
 
 Status expect_2xx(const Result<runtime::HttpResponse>& response, const std::string& what) {
@@ -92,7 +85,7 @@ Status acknowledge_in_zabbix(const Note& note, const Settings& settings,
 }  // namespace
 
 std::string RolesWatch::trouble() const {
-  const std::string text = beginning_of(roles_);
+  const std::string text = read_file(roles_, kReadMax);
   if (text.empty()) return {};
   const Json roles = Json::parse(text, nullptr, false);
   if (!roles.is_object()) return {};

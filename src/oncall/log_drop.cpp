@@ -1,7 +1,6 @@
 #include "oncall/log_drop.h"
 
-#include <fstream>
-
+#include "base/files.h"
 #include "oncall/inputs.h"
 #include "runtime/http_client.h"
 
@@ -12,14 +11,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kReadMax = 16'000;
 constexpr int kPagesMax = 1000;
-
-std::string beginning_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text(kReadMax, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  return text;
-}
 
 /// The object is remembered and its incident opened in one transaction.
 Status raise_once(Switchboard& board, const LogDrop& drop, const std::string& name,
@@ -68,7 +59,7 @@ Status DirectoryWatch::look(Switchboard& board) {
     if (const auto known = raised_.find(name); known != raised_.end() && known->second == stamp) {
       continue;
     }
-    const std::string content = beginning_of(directory_ / name);
+    const std::string content = read_file(directory_ / name, kReadMax);
     TRY(raise_once(board, drop_, name, stamp, content));
     raised_[name] = stamp;
   }

@@ -16,6 +16,7 @@ constexpr int kWorkTries = 3;
 constexpr seconds kLookingInVain{30};  // a carrier that cannot be asked so long has lost the call
 constexpr std::size_t kOrdersMax = 20'000;
 constexpr seconds kPatience{20};
+constexpr milliseconds kJournalPause{200};  // after an error of the journal
 
 }  // namespace
 
@@ -243,7 +244,8 @@ void Switchboard::serve(std::stop_token stop) {
     // A call whose last word waits here is not asked about again.
     if (!keep_for_later(orders)) sweep();
     if (Status loaded = desk_->load(); loaded) dispatch(desk_->take_asks());
-    std::this_thread::sleep_for(milliseconds(200));
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, stop, kJournalPause, [] { return false; });
   }
 }
 

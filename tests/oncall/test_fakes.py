@@ -4,7 +4,6 @@ twilio package) are accepted, and wrong signatures, wrong bodies and too many re
 import http.server
 import json
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -339,8 +338,7 @@ def test_an_answer_that_is_lost_was_acted_upon(connect):
     connect.fail_next("StartOutboundVoiceContact", "lose")
     with pytest.raises(Exception):
         start(connect, ClientToken="a-2")
-    time.sleep(0.05)
-    assert len(connect.contacts) == 1
+    wait_until(lambda: len(connect.contacts) == 1, 5, what="the contact")
     assert start(connect, ClientToken="a-2")["ContactId"] in connect.contacts
     assert len(connect.contacts) == 1
 

@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <csignal>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <sstream>
@@ -32,15 +32,9 @@ using std::chrono::seconds;
 constexpr seconds kSpeech{240};       // of sound: baresip hangs up at the end of the file
 constexpr seconds kPause{2};          // between two readings of the message
 constexpr milliseconds kDials{3000};  // until baresip's log says that it dials
+constexpr milliseconds kObeys{500};   // until it answers a command
 constexpr seconds kNoWord{10};  // of the exchange, which has to say at least "100 Trying" at once
 constexpr std::chrono::hours kKept{24};
-
-std::string content_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 /// Port `wanted` if nobody has it at this moment, else 0; any for 0.
 int free_port(int type, const std::string& host, int wanted = 0) {
@@ -76,10 +70,10 @@ bool is_baresip(pid_t pid, const fs::path& directory) {
   const std::string process = "/proc/" + std::to_string(pid);
   for (int tries = 0; tries < 20; ++tries) {
     // Another program may have got the number.
-    const std::string words = content_of(process + "/cmdline");
+    const std::string words = read_file(process + "/cmdline");
     if (!words.empty()) return words.find(directory.string()) != std::string::npos;
     // A zombie has no command line, and neither has who is in the middle of an exec.
-    const std::string stat = content_of(process + "/stat");
+    const std::string stat = read_file(process + "/stat");
     const std::size_t state = stat.rfind(") ");
     if (state == std::string::npos || stat[state + 2] == 'Z') return false;
     std::this_thread::sleep_for(milliseconds(5));
@@ -88,7 +82,7 @@ bool is_baresip(pid_t pid, const fs::path& directory) {
 }
 
 pid_t pid_of(const fs::path& directory) {
-  const std::string text = content_of(directory / "pid");
+  const std::string text = read_file(directory / "pid");
   pid_t pid = 0;
   std::from_chars(text.data(), text.data() + text.size(), pid);
   return pid;
@@ -103,7 +97,7 @@ bool alive(const fs::path& directory) {
 /// The message again and again, as long as a call may last.
 Status prepare_sound(const Call& call, const fs::path& voice, const fs::path& directory) {
   TRY(speak_to_file(call.speech, call.language, voice, directory / "once.wav"));
-  TRY_ASSIGN(const Sound once, read_wav(content_of(directory / "once.wav")));
+  TRY_ASSIGN(const Sound once, read_wav(read_file(directory / "once.wav")));
   const auto whole = static_cast<std::size_t>(kSpeech.count() * telephone_hz);
   Sound sound;
   sound.samples.reserve(whole + once.samples.size());
@@ -127,7 +121,7 @@ std::string config_of(const SipOptions& options, const fs::path& directory, int 
       (directory / "none.wav").string(), control);
 }
 
-/// One command over ctrl_tcp; the answer is not waited for.
+/// One command over ctrl_tcp; what it answers is not looked at.
 void command(int port, const std::string& name, const std::string& parameters) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -139,27 +133,11 @@ void command(int port, const std::string& name, const std::string& parameters) {
         fmt::format(R"({{"command":"{}","params":"{}","token":"m"}})", name, parameters);
     const std::string frame = std::to_string(text.size()) + ":" + text + ",";
     [[maybe_unused]] const auto sent = send(fd, frame.data(), frame.size(), MSG_NOSIGNAL);
-    std::this_thread::sleep_for(milliseconds(100));  // it reads one command a connection
+    // It obeys only while the connection stands: so until it has answered.
+    pollfd answered{fd, POLLIN, 0};
+    poll(&answered, 1, static_cast<int>(kObeys.count()));
   }
   if (fd >= 0) close(fd);
-}
-
-/// By the status that ended a call which nobody had answered (RFC 3261, section 21).
-Outcome outcome_of_status(int status) {
-  switch (status) {
-    case 486:
-    case 600: return Outcome::busy;
-    case 408:
-    case 480:
-    case 487: return Outcome::no_answer;
-    case 603:
-    case 607: return Outcome::rejected;
-    case 404:
-    case 410:
-    case 484:
-    case 604: return Outcome::unknown_number;
-    default: return Outcome::carrier_failed;
-  }
 }
 
 class Sip : public Carrier {
@@ -198,7 +176,7 @@ class Sip : public Carrier {
   Result<CallReport> look(const std::string& id) override {
     const fs::path directory = options_.directory / id;
     const bool lives = alive(directory);
-    CallReport out = sip_report(content_of(directory / "log"), lives);
+    CallReport out = sip_report(read_file(directory / "log"), lives);
     if (out.state == CallState::ended) {
       if (lives) stop(directory);
       return out;
@@ -230,7 +208,7 @@ class Sip : public Carrier {
   /// baresip writes "connecting to" before it sends anything.
   static bool dialled(const fs::path& directory) {
     for (milliseconds waited{0};; waited += milliseconds(50)) {
-      if (content_of(directory / "log").find("call: connecting to") != std::string::npos) {
+      if (read_file(directory / "log").find("call: connecting to") != std::string::npos) {
         return true;
       }
       if (!alive(directory) || waited >= kDials) return false;
@@ -264,7 +242,7 @@ class Sip : public Carrier {
            !runtime::wait_for_end(*pid, milliseconds(5))) {
     }
     if (dialled(directory)) return {};
-    const std::string said = content_of(directory / "log");
+    const std::string said = read_file(directory / "log");
     stop(directory);
     return fail(
         Code::unavailable,
@@ -289,9 +267,9 @@ class Sip : public Carrier {
     std::error_code error;
     const auto since = fs::last_write_time(directory / "pid", error);
     long long ring = 20;
-    const std::string text = content_of(directory / "ring");
+    const std::string text = read_file(directory / "ring");
     std::from_chars(text.data(), text.data() + text.size(), ring);
-    const bool silent = content_of(directory / "log").find("SIP Progress") == std::string::npos;
+    const bool silent = read_file(directory / "log").find("SIP Progress") == std::string::npos;
     report.outcome = silent ? Outcome::carrier_failed : Outcome::no_answer;
     if (silent) report.detail = "the SIP exchange does not answer";
     const seconds limit = silent ? std::min(seconds(ring), kNoWord) : seconds(ring);
@@ -308,7 +286,7 @@ class Sip : public Carrier {
     if (nines <= done) return;
     done = nines;
     int port = 0;
-    const std::string text = content_of(directory / "control");
+    const std::string text = read_file(directory / "control");
     std::from_chars(text.data(), text.data() + text.size(), port);
     command(port, "ausrc", "aufile," + (directory / "speech.wav").string());
   }
@@ -353,7 +331,7 @@ CallReport sip_report(const std::string& log, bool alive) {
       out.detail = line.substr(std::min(at + 16, line.size()));
       int status = 0;
       std::from_chars(out.detail.data(), out.detail.data() + out.detail.size(), status);
-      if (out.state != CallState::answered) out.outcome = outcome_of_status(status);
+      if (out.state != CallState::answered) out.outcome = outcome_of_sip_status(status);
       out.state = CallState::ended;
       return out;
     }

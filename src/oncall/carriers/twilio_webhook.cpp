@@ -58,20 +58,7 @@ std::vector<std::string> spellings(std::string_view url) {
 Outcome outcome_of_failed(std::string_view sip_code) {
   int code = 0;
   std::from_chars(sip_code.data(), sip_code.data() + sip_code.size(), code);
-  switch (code) {
-    case 408:
-    case 480:
-    case 487: return Outcome::no_answer;  // switched off, out of reach, rung out
-    case 486:
-    case 600: return Outcome::busy;
-    case 603:
-    case 607: return Outcome::rejected;
-    case 404:
-    case 410:
-    case 484:
-    case 604: return Outcome::unknown_number;
-    default: return Outcome::carrier_failed;
-  }
+  return outcome_of_sip_status(code);
 }
 
 /// Tells why, rather than only that.

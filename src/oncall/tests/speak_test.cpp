@@ -127,7 +127,7 @@ std::string japanese_message(int sentences) {
 }
 
 TEST_F(Speak, OpenJtalk) {
-  if (!installed("open_jtalk") || find_voice().empty()) GTEST_SKIP() << "no Open JTalk";
+  ASSERT_TRUE(installed("open_jtalk") && !find_voice().empty()) << "./dev setup installs them";
   const Status done = speak_to_file(japanese_message(1), "ja", {}, wav_);
   ASSERT_TRUE(done) << done.error().message << done.error().detail;
   expect_speech(5, 30);
@@ -135,14 +135,14 @@ TEST_F(Speak, OpenJtalk) {
 
 // More than one line of Open JTalk: nothing is lost.
 TEST_F(Speak, LongTextIsSplit) {
-  if (!installed("open_jtalk") || find_voice().empty()) GTEST_SKIP() << "no Open JTalk";
+  ASSERT_TRUE(installed("open_jtalk") && !find_voice().empty()) << "./dev setup installs them";
   const Status done = speak_to_file(japanese_message(100), "ja", {}, wav_);
   ASSERT_TRUE(done) << done.error().message << done.error().detail;
   expect_speech(60, 240);
 }
 
 TEST_F(Speak, Espeak) {
-  if (!installed("espeak-ng")) GTEST_SKIP() << "no espeak-ng";
+  ASSERT_TRUE(installed("espeak-ng")) << "./dev setup installs it";
   Incident incident;
   incident.title = "-x [[load]] of `orders` failed; $(reboot)";
   incident.labels["host"] = "db01";

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -193,17 +194,17 @@ TEST(HttpClient, GetsShareAConnection) {
 }
 
 TEST(HttpClient, TheDeadlineEndsARequestThatHangs) {
-  Server server([](const std::string&) {
-    std::this_thread::sleep_for(600ms);
+  std::promise<void> enough;
+  Server server([hangs = enough.get_future().share()](const std::string&) {
+    hangs.wait();
     return std::string();
   });
   HttpRequest request = request_to(server.url(), "POST", "x");
   request.deadline = 200ms;
-  const auto begin = std::chrono::steady_clock::now();
-  const auto late = http(request);
+  const auto late = http(request);  // comes back although the server does not
+  enough.set_value();
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, Code::in_doubt);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 550ms);
 }
 
 TEST(HttpClient, AnAnswerThatIsTooLargeIsCutOff) {
@@ -329,7 +330,8 @@ std::pair<std::string, std::string> both_signatures(const std::string& path,
 TEST(AwsSign, LibcurlIsWrongWhere) {
   const curl_version_info_data* version = curl_version_info(CURLVERSION_NOW);
   const auto plain = both_signatures("/contacts/a", "");
-  if (plain.first.empty()) GTEST_SKIP() << "this libcurl does not sign";
+  if (plain.first.empty())
+    GTEST_SKIP() << "evidence about libcurl's own signature, which this libcurl lacks";
   EXPECT_EQ(plain.first, plain.second);
   if (version->version_num != 0x075801)
     GTEST_SKIP() << "libcurl is not 7.88.1: " << version->version;
