@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -212,7 +213,10 @@ def main():
     title("unit tests")
     if build("release", ["minato", "minato-failpoints", "unit_tests"], tally):
         rooms = tests_of("build")
-        unit("unit", "build", rooms, options.k, 1200, tally)
+        units = threading.Thread(target=unit, args=("unit", "build", rooms, options.k, 1200, tally))
+        units.start()
+        if not options.fast:  # else beside the end-to-end tests, which mostly wait
+            units.join()
         if not small:
             title("unit tests under AddressSanitizer and UndefinedBehaviorSanitizer")
             if build("asan-ubsan", ["unit_tests"], tally):
@@ -232,6 +236,7 @@ def main():
                 if options.chaos:
                     os.environ["MINATO_CHAOS_KILLS"] = "60"
                 end_to_end("chaos", [*arguments, "tests/chaos"], 2, 3000, tally)
+        units.join()
     tally.print()
     return 0 if tally.failed == 0 else 1
 
