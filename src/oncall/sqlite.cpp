@@ -42,20 +42,23 @@ Statement::~Statement() {
 }
 
 Statement& Statement::bind(std::int64_t value) {
-  CHECK(sqlite3_bind_int64(statement_, ++bound_, value) == SQLITE_OK);
-  return *this;
+  return bound(sqlite3_bind_int64(statement_, bound_ + 1, value));
 }
 Statement& Statement::bind(std::string_view text) {
-  CHECK(sqlite3_bind_text64(statement_, ++bound_, text.data() ? text.data() : "", text.size(),
-                            SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK);
-  return *this;
+  const char* data = text.data() ? text.data() : "";
+  return bound(sqlite3_bind_text64(statement_, bound_ + 1, data, text.size(), SQLITE_TRANSIENT,
+                                   SQLITE_UTF8));
 }
 Statement& Statement::bind(SystemTime time) {
   return bind(static_cast<std::int64_t>(time.time_since_epoch().count()));
 }
 Statement& Statement::bind(const std::optional<SystemTime>& time) {
   if (time) return bind(*time);
-  CHECK(sqlite3_bind_null(statement_, ++bound_) == SQLITE_OK);
+  return bound(sqlite3_bind_null(statement_, bound_ + 1));
+}
+Statement& Statement::bound(int code) {
+  CHECK(code == SQLITE_OK);
+  ++bound_;
   return *this;
 }
 

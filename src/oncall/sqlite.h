@@ -47,6 +47,8 @@ class Statement {
  private:
   friend class Database;
   Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
+  /// The answer of a bind function of SQLite for parameter bound_ + 1.
+  Statement& bound(int code);
   sqlite3* db_;
   sqlite3_stmt* statement_;
   int bound_ = 0;
