@@ -168,12 +168,11 @@ class Platform:
 
     def ready(self, seconds=60):
         def answers():
-            if self.process.poll() is not None:
-                raise SystemError("serve ended with " + str(self.process.returncode))
-            return self.query("SELECT 42") == [(42,)]
+            return self.process.poll() is not None or self.query("SELECT 42") == [(42,)]
 
         try:
             wait_until(answers, seconds, what="the gate's first answer")
+            assert self.process.poll() is None, f"serve ended with {self.process.returncode}"
         except AssertionError as error:
             raise AssertionError(f"{error}\n--- {self.log}\n{self.tail()}") from None
         return self

@@ -14,6 +14,7 @@
 #include "app/config/edit.h"
 #include "app/lake_location.h"
 #include "app/roles/engine.h"
+#include "app/supervisor/former_roles.h"
 #include "app/supervisor/ports.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -73,6 +74,7 @@ Status Supervisor::start() {
   certificate_ = certificate_stamps();
   TRY(lake_options(platform_, config_, ""));  // its keys can be read
   TRY(lake_options(platform_, config_, "", true));
+  TRY(await_former_roles(platform_));
   TRY(check_port("gate", config_.gate));
   TRY(check_port("http", config_.http));
   if (config_.lake.embedded()) TRY(start_postgres());
