@@ -14,8 +14,12 @@ using Json = nlohmann::json;
 constexpr std::string_view state_names[] = {"waiting", "queued", "running",
                                             "ok",      "failed", "invalid"};
 
+// Only a mart with a job is queued or runs: whatever else its record says, it is to be planned.
 constexpr const char* columns =
-    "select m.schema_name, m.mart_name, m.sql_hash, m.built_hash, m.state, "
+    "select m.schema_name, m.mart_name, m.sql_hash, m.built_hash, "
+    "case when m.state in ('queued', 'running') and not exists (select from minato.job j where "
+    "j.kind = 'refresh' and j.schema_name = m.schema_name and j.name = m.mart_name) then 'waiting' "
+    "else m.state end, "
     "minato.to_us(m.last_started_at), minato.to_us(m.last_success_at), m.duration_ms, "
     "m.built_snapshot, m.failures, minato.to_us(m.next_try_at), m.error, m.why, "
     "minato.to_us(m.removed_at) from minato.mart m ";
@@ -233,39 +237,49 @@ Status mart_dropped(pg::Connection& connection, const Job& job) {
 }
 
 Result<int> requeue_lost(pg::Connection& connection, int attempts_max, SystemTime retry_at) {
-  // The lock of a job whose worker lives cannot be had; the materialised CTE keeps the planner from
-  // trying locks of other rows.
-  TRY_ASSIGN(
-      const pg::Rows rows,
-      connection.query(
-          "with running as materialized (select id, kind, schema_name, name, started_at, attempt "
-          "from minato.job where state = 'running'), "
-          "lost as materialized (select * from running "
-          "where pg_try_advisory_xact_lock(minato.job_lock(id))), "
-          "history as (insert into minato.mart_run(schema_name, mart_name, started_at, "
-          "finished_at, outcome, error) select schema_name, name, started_at, clock_timestamp(), "
-          "'lost', 'Its worker ended while it ran.' from lost where kind = 'refresh' returning "
-          "id), "
-          "again as (update minato.job j set state = 'queued', started_at = null, worker = '' "
-          "from lost l where j.id = l.id and (l.attempt < $1::int or l.kind = 'drop')), "
-          "over as (delete from minato.job j using lost l where j.id = l.id "
-          "and l.attempt >= $1::int and l.kind = 'refresh'), "
-          "marked as (update minato.mart m set "
-          "state = case when l.attempt < $1::int then 'queued' else 'failed' end, "
-          "why = case when l.attempt < $1::int then 'waits for a free worker' else '' end, "
-          "failures = m.failures + case when l.attempt < $1::int then 0 else 1 end, "
-          "next_try_at = case when l.attempt < $1::int then null "
-          "else minato.from_us($2::bigint) end, "
-          "error = case when l.attempt < $1::int then m.error else "
-          "'Its worker ended ' || l.attempt || ' times while it ran: most likely it needs more "
-          "memory than the worker has.' end "
-          "from lost l where m.schema_name = l.schema_name and m.mart_name = l.name "
-          "and l.kind = 'refresh'), "
-          "told as (select pg_notify('minato_job', 'run ' || id) from history) "
-          "select (select count(*) from lost), (select count(*) from told)",
-          {param(std::int64_t{attempts_max}), param(retry_at)}));
-  const auto count = static_cast<int>(rows.integer(0, 0));
-  if (count > 0) TRY(connection.query("select pg_notify('minato_job', 'queued')"));
+  int count = 0;
+  TRY(pg::transaction(connection, [&](pg::Connection& c) -> Status {
+    // The lock of a job whose worker lives cannot be had. A worker lets go of it after its commit:
+    // only a statement that begins with the lock held sees whether the job is still there.
+    TRY_ASSIGN(const pg::Rows free,
+               c.query("with running as materialized (select id from minato.job where state = "
+                       "'running') select id from running "
+                       "where pg_try_advisory_xact_lock(minato.job_lock(id))"));
+    if (free.size() == 0) return {};
+    std::vector<std::int64_t> ids;
+    for (int row = 0; row < free.size(); ++row) ids.push_back(free.integer(row, 0));
+    TRY_ASSIGN(
+        const pg::Rows rows,
+        c.query(
+            "with lost as materialized (select id, kind, schema_name, name, started_at, attempt "
+            "from minato.job where state = 'running' and id = any($3::bigint[])), "
+            "history as (insert into minato.mart_run(schema_name, mart_name, started_at, "
+            "finished_at, outcome, error) select schema_name, name, started_at, clock_timestamp(), "
+            "'lost', 'Its worker ended while it ran.' from lost where kind = 'refresh' returning "
+            "id), "
+            "again as (update minato.job j set state = 'queued', started_at = null, worker = '' "
+            "from lost l where j.id = l.id and (l.attempt < $1::int or l.kind = 'drop')), "
+            "over as (delete from minato.job j using lost l where j.id = l.id "
+            "and l.attempt >= $1::int and l.kind = 'refresh'), "
+            "marked as (update minato.mart m set "
+            "state = case when l.attempt < $1::int then 'queued' else 'failed' end, "
+            "why = case when l.attempt < $1::int then 'waits for a free worker' else '' end, "
+            "failures = m.failures + case when l.attempt < $1::int then 0 else 1 end, "
+            "next_try_at = case when l.attempt < $1::int then null "
+            "else minato.from_us($2::bigint) end, "
+            "error = case when l.attempt < $1::int then m.error else "
+            "'Its worker ended ' || l.attempt || ' times while it ran: most likely it needs more "
+            "memory than the worker has.' end "
+            "from lost l where m.schema_name = l.schema_name and m.mart_name = l.name "
+            "and l.kind = 'refresh'), "
+            "told as (select pg_notify('minato_job', 'run ' || id) from history) "
+            "select (select count(*) from lost), (select count(*) from told)",
+            {param(std::int64_t{attempts_max}), param(retry_at),
+             integer_array(ids, [](std::int64_t id) { return std::optional(id); })}));
+    count = static_cast<int>(rows.integer(0, 0));
+    if (count > 0) TRY(c.query("select pg_notify('minato_job', 'queued')"));
+    return {};
+  }));
   return count;
 }
 

@@ -2,8 +2,10 @@
 // processes meet.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <vector>
 
 #include "runtime/testing/private_postgres.h"
 #include "state/accounts.h"
@@ -239,6 +241,47 @@ TEST_F(State, AJobThatKillsItsWorkersIsGivenUp) {
   EXPECT_EQ(mart.next_try_at, SystemTime(std::chrono::seconds(99)));
   EXPECT_EQ(number("select count(*) from minato.job"), 0);
   EXPECT_EQ(number("select count(*) from minato.mart_run where outcome = 'lost'"), 2);
+}
+
+// A job that ends while somebody looks for lost ones: taken for lost, its mart would be marked as
+// queued without a job, and never run again.
+TEST_F(State, AJobThatEndsIsNotTakenForLost) {
+  constexpr int workers = 3;
+  constexpr int runs = 200;
+  std::atomic<int> working = workers;
+  {
+    std::vector<std::jthread> threads;
+    for (int n = 0; n < workers; ++n) {
+      put("a" + std::to_string(n));
+      threads.emplace_back([n, &working] {
+        const struct Leaves {
+          std::atomic<int>& working;
+          ~Leaves() { --working; }
+        } leaves{working};
+        pg::Connection worker = server().connect();
+        const TableName mart{"m", "a" + std::to_string(n)};
+        for (int i = 0; i < runs; ++i) {
+          ASSERT_OK(enqueue(worker, {{JobKind::refresh, mart}}));
+          const auto job = claim(worker, "w").value();
+          if (!job) continue;  // one of another mart is just taken
+          const MartRun run{*job, "h1", SystemTime(std::chrono::seconds(1000)), 5, 77, 41};
+          ASSERT_OK(pg::transaction(worker,
+                                    [&](pg::Connection& c) { return mart_succeeded(c, run, 43); }));
+          ASSERT_OK(release(worker, *job));
+        }
+      });
+    }
+    while (working > 0) EXPECT_EQ(requeue_lost(db, 3, {}).value(), 0);
+  }
+  EXPECT_EQ(number("select count(*) from minato.mart_run where outcome = 'lost'"), 0);
+}
+
+TEST_F(State, AMartWithoutAJobIsNotQueued) {
+  put("a");
+  ASSERT_OK(enqueue(db, {{JobKind::refresh, {"m", "a"}}}));
+  EXPECT_EQ(mart_progress(db).value().at(0).state, MartState::queued);
+  ASSERT_OK(db.script("delete from minato.job"));
+  EXPECT_EQ(mart_progress(db).value().at(0).state, MartState::waiting);
 }
 
 // A failure of the old definition: the new one is planned again, not taken for running for ever.
