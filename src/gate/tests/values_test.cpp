@@ -3,6 +3,8 @@
 
 #include <random>
 
+#include "base/testing/seed.h"
+
 #include "gate/tests/fixture.h"
 
 namespace minato::gate::testing {
@@ -144,8 +146,8 @@ class Generator {
 };
 
 TEST(Values, AreThoseOfPostgresByteForByte) {
-  const unsigned seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint32_t seed = test_seed();
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   PrivatePlatform platform;
   PrivateGate gate(platform);
   Client minato(gate);

@@ -11,6 +11,7 @@
 #include <random>
 #include <set>
 
+#include "base/testing/seed.h"
 #include "lake/maintenance.h"
 #include "runtime/testing/private_postgres.h"
 
@@ -147,8 +148,8 @@ class FakeTable {
 };
 
 TEST_F(ApplierTest, LakeEqualsSource) {
-  const std::uint32_t seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint32_t seed = test_seed();
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
   ApplyLimits limits;
   limits.lane.tail_rows = 40;
@@ -196,8 +197,8 @@ TEST_F(ApplierTest, LakeEqualsSource) {
 // After each commit a compaction, which merges the tail's file too: the index stays, and the next
 // changes find their rows in the new files.
 TEST_F(ApplierTest, IndexesOutliveCompactions) {
-  const std::uint32_t seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint32_t seed = test_seed();
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
   ApplyLimits limits;
   limits.lane.tail_rows = 40;

@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 
+#include "base/testing/seed.h"
 #include "ingest/apply/key_index.h"
 
 namespace minato::ingest {
@@ -87,7 +88,7 @@ void random_changes(bool keyed, std::uint32_t seed) {
 }
 
 TEST(Collapse, EqualsRowByRow) {
-  const std::uint32_t seed = std::random_device{}();
+  const std::uint32_t seed = test_seed();
   for (std::uint32_t run = 0; run < 300; ++run) {
     random_changes(true, seed + run);
     random_changes(false, seed + run);

@@ -11,6 +11,8 @@
 #include <random>
 #include <set>
 
+#include "base/testing/seed.h"
+
 #include "ingest/tests/mysql_mirror.h"
 
 namespace minato::ingest::mysql {
@@ -201,14 +203,6 @@ std::string random_row(int id, std::mt19937_64& random) {
   std::string sql = "INSERT INTO shop.every VALUES (" + std::to_string(id);
   for (const std::string& value : values) sql += random() % 10 == 0 ? ", NULL" : ", " + value;
   return sql + ", DEFAULT, DEFAULT)";
-}
-
-std::uint64_t test_seed() {
-  const char* given = std::getenv("MINATO_TEST_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::printf("MINATO_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
 }
 
 TEST_F(MysqlLive, every_type_is_the_same_by_snapshot_and_stream) {

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "base/failpoint.h"
+#include "base/testing/seed.h"
 #include "lake/tests/fixture.h"
 
 namespace minato::lake {
@@ -24,7 +25,7 @@ class DdlTest : public ::testing::Test {
     shared = nullptr;
   }
   void SetUp() override {
-    seed_ = std::random_device{}();
+    seed_ = test_seed();
     random_.seed(seed_);
   }
   void TearDown() override { set_failpoints(""); }
@@ -74,7 +75,10 @@ std::vector<ColumnType> wider(ColumnType type) {
     case TypeKind::int32: return {{TypeKind::int64}, {TypeKind::float64}};
     case TypeKind::uint16: return {{TypeKind::uint32}, {TypeKind::int32}};
     case TypeKind::float32: return {{TypeKind::float64}};
-    case TypeKind::decimal: return {{TypeKind::decimal, 12, 2}, {TypeKind::decimal, 20, 4}};
+    case TypeKind::decimal:
+      if (type.precision >= 20) return {};
+      if (type.precision >= 12) return {{TypeKind::decimal, 20, 4}};
+      return {{TypeKind::decimal, 12, 2}, {TypeKind::decimal, 20, 4}};
     case TypeKind::date: return {{TypeKind::timestamp}};
     default: return {};
   }
@@ -144,10 +148,23 @@ class DdlWalk : public DdlTest {
     must("INSERT INTO fresh VALUES " + values);
     must("INSERT INTO " + ordinary(name) + " FROM fresh");
   }
+  /// The extension takes a column without bounds for one without values: what it inserts then makes
+  /// bounds that other rows lie outside of, and readers see wrong values (decision 0005). Only
+  /// Minato writes its tables, and it never does that.
+  bool bounds_known(const LakeTable& table) {
+    auto connection = shared->connect();
+    const auto rows = connection.query(
+        "select count(*) from ducklake.ducklake_table_column_stats "
+        "where table_id = $1 and (min_value is null or max_value is null)",
+        {std::to_string(table.table_id)});
+    return rows.value().integer(0, 0) == 0;
+  }
   void insert(const std::string& name) {
     insert_ordinary(name);
-    if (below(3) == 0) return must("INSERT INTO minato.shop." + name + " FROM fresh");
     const LakeTable target = table(in_lake(name));
+    if (below(3) == 0 && bounds_known(target)) {
+      return must("INSERT INTO minato.shop." + name + " FROM fresh");
+    }
     CommitRequest request;
     request.tables.push_back(
         {target.table_id, lake().write_query(target, session_, "FROM fresh").value()});
@@ -226,7 +243,7 @@ class DdlWalk : public DdlTest {
 };
 
 TEST_F(DdlWalk, IsReadAsOrdinaryTablesAre) {
-  SCOPED_TRACE("seed " + std::to_string(seed_));
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed_));
   for (const char* name : {"a", "b", "c"}) create(name);
   for (int step = 0; step < 40 && !HasFatalFailure(); ++step) {
     const std::string name(1, static_cast<char>('a' + below(3)));

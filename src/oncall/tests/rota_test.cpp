@@ -8,6 +8,8 @@
 #include <ctime>
 #include <random>
 
+#include "base/testing/seed.h"
+
 namespace minato::oncall {
 namespace {
 
@@ -427,10 +429,8 @@ class Dice {
 };
 
 TEST(Rota, AgreesWithAMinuteByMinuteOracle) {
-  const char* given = std::getenv("MINATO_SEED");
-  const unsigned seed = given ? static_cast<unsigned>(std::stoul(given)) : std::random_device{}();
+  const std::uint32_t seed = test_seed();
   SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
-  std::cout << "MINATO_SEED=" << seed << "\n";
   Dice dice(seed);
   constexpr int days = 4;
   for (int round = 0; round < 60; ++round) {

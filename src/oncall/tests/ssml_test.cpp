@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "base/testing/seed.h"
 #include "oncall/speech/speech.h"
 
 namespace minato::oncall {
@@ -199,8 +200,8 @@ class Random {
 };
 
 TEST(Ssml, RandomTreesSurvive) {
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint32_t seed = test_seed();
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   Random random(seed);
   for (int i = 0; i < 2'000; ++i) {
     const SsmlNode tree = random.node("speak", 0);
@@ -219,8 +220,8 @@ TEST(Ssml, RandomTreesSurvive) {
 }
 
 TEST(Ssml, DamagedTextsAreRefusedOrSound) {
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint32_t seed = test_seed();
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   Random random(seed);
   for (int i = 0; i < 5'000; ++i) {
     std::string text = write_ssml(random.node("speak", 0));

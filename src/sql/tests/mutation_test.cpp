@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "base/testing/seed.h"
 #include "sql/scan.h"
 #include "sql/tests/gate_engine.h"
 
@@ -163,9 +164,7 @@ class Mutator {
 };
 
 TEST(Mutation, WhatPassesNeverTouchesWhatIsOutside) {
-  const char* given = std::getenv("MINATO_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  const std::uint32_t seed = test_seed();
   const char* wanted = std::getenv("MINATO_ROUNDS");
   const int rounds = wanted != nullptr ? std::atoi(wanted) : 1500;
   SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/testing/seed.h"
 #include "lake/engine.h"
 #include "sql/analysis.h"
 #include "sql/fence.h"
@@ -15,11 +16,6 @@
 
 namespace minato::sql {
 namespace {
-
-std::uint64_t seed_of_run() {
-  if (const char* seed = std::getenv("MINATO_SEED")) return std::strtoull(seed, nullptr, 10);
-  return std::random_device()();
-}
 
 /// More of them: MINATO_ROUNDS=10000.
 int rounds(int usual) {
@@ -75,7 +71,7 @@ class RandomTest : public ::testing::Test {
 };
 
 TEST_F(RandomTest, TheAnalysisFindsWhatTheQueryWasMadeOf) {
-  const std::uint64_t seed = seed_of_run();
+  const std::uint32_t seed = test_seed();
   SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   testing::RandomQuery random(seed);
   Fence fence;

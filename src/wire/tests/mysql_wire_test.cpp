@@ -8,6 +8,7 @@
 #include <memory>
 #include <random>
 
+#include "base/testing/seed.h"
 #include "wire/mysql_binlog.h"
 #include "wire/mysql_rows.h"
 #include "wire/mysql_values.h"
@@ -108,14 +109,6 @@ Result<std::uint64_t> decode(Bytes map_event, Bytes rows_event, const LogFormat&
   Raw storage;
   TRY_ASSIGN(const RowsEvent rows, parse_rows(event, format, storage));
   return decoder.decode(rows, into.changes, into.counts);
-}
-
-std::uint64_t test_seed() {
-  const char* given = std::getenv("MINATO_TEST_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  std::printf("MINATO_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
 }
 
 TEST(MysqlBinlog, checksum_is_what_the_format_description_says) {
