@@ -66,6 +66,7 @@ def reader():
     shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_every_command_on_the_page(reader):
     said = []
     for block in blocks("sh"):
