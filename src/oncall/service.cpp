@@ -80,6 +80,7 @@ class Service {
   Result<Files> read_files() const;
   std::string stamps() const;
   std::string key_stamps(const Teams& teams) const;
+  std::string secret_stamps() const;
   Status complain(const char* key, const std::string& title, const Error& error);
   Status settle(const char* key);
   Status follow_settings();
@@ -96,6 +97,7 @@ class Service {
   std::mutex mutex_;
   Files files_;
   std::string stamps_;
+  std::string secret_stamps_;
   // Not empty at first: an incident may be left of our predecessor.
   std::string refused_ = "unknown";
   std::stop_source restart_;
@@ -145,6 +147,22 @@ std::string Service::key_stamps(const Teams& teams) const {
   return out;
 }
 
+/// Of the files with keys and passwords of carriers and buckets, which people and programs renew.
+std::string Service::secret_stamps() const {
+  std::string out;
+  const auto add = [&](const SecretRef& secret) {
+    if (!secret.file.empty()) out += stamp(options_.directory / secret.file) + " ";
+  };
+  for (const auto& [name, carrier] : settings_.carrier) {
+    for (const SecretRef& secret : carrier.secrets()) add(secret);
+  }
+  for (const LogDrop& drop : settings_.log_drops) {
+    add(drop.access_key);
+    add(drop.secret_key);
+  }
+  return out;
+}
+
 ApiFacts Service::facts_of(const Files& files) const {
   ApiFacts out;
   out.teams = files.teams;
@@ -180,7 +198,8 @@ Status Service::settle(const char* key) {
 /// Settings with which on-call could not start again are not taken over.
 Status Service::follow_settings() {
   const auto now = options_.settings();
-  if (now && *now == settings_) {
+  const bool renewed = secret_stamps() != secret_stamps_;
+  if (now && *now == settings_ && !renewed) {
     if (!std::exchange(refused_, "").empty()) TRY(settle(kSettingsKey));
     return {};
   }
@@ -193,7 +212,8 @@ Status Service::follow_settings() {
     good = fail(tokens.error());
   }
   if (good) {
-    log::info("oncall.settings: [oncall] changed; on-call starts again, calls go on");
+    log::info("oncall.settings: changed; on-call starts again, calls go on",
+              {{"what", renewed ? "secrets" : "[oncall]"}});
     restart_.request_stop();
     return {};
   }
@@ -258,6 +278,7 @@ std::vector<std::jthread> Service::chores() {
 
 Result<bool> Service::run(std::stop_token stop) {
   stamps_ = stamps();
+  secret_stamps_ = secret_stamps();
   TRY_ASSIGN(files_, read_files());
   stamps_ += files_.key_stamps;
   TRY_ASSIGN(carriers_, make_carriers(settings_, options_.directory, options_.hidden));
@@ -378,10 +399,9 @@ Complaints check(const Settings& settings, const fs::path& directory) {
   }
   // Secrets from the environment are those of `serve`, which may have others than we.
   for (const auto& [name, carrier] : settings.carrier) {
-    for (const SecretRef* secret : {&carrier.access_key_id, &carrier.secret_access_key,
-                                    &carrier.auth_token, &carrier.sip_password}) {
-      if (secret->file.empty()) continue;
-      if (const auto read = read_secret(*secret, directory, "carrier " + name); !read) {
+    for (const SecretRef& secret : carrier.secrets()) {
+      if (secret.file.empty()) continue;
+      if (const auto read = read_secret(secret, directory, "carrier " + name); !read) {
         add("minato.toml", read.error());
       }
     }

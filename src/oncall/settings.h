@@ -23,6 +23,7 @@ struct CarrierSettings {
   std::string source_phone_number;
   SecretRef access_key_id;
   SecretRef secret_access_key;
+  SecretRef session_token;  // of temporary credentials
   // Twilio: also source_phone_number
   std::string account_sid;
   SecretRef auth_token;
@@ -35,6 +36,11 @@ struct CarrierSettings {
   std::string sip_listen = "0.0.0.0";  // address that it binds
   // Drill: what the person does
   std::string press;  // keys; empty: nobody answers
+
+  std::vector<SecretRef> secrets() const {
+    return {access_key_id, secret_access_key, session_token,
+            auth_token,    auth_token_before, sip_password};
+  }
   bool operator==(const CarrierSettings&) const = default;
 };
 

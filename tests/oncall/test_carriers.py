@@ -217,6 +217,38 @@ def test_connect_is_taken_up_again_after_kill_9(oncall, connect):
     assert len(connect.contacts) == 1
 
 
+def test_connect_temporary_credentials_are_renewed_while_it_runs(oncall, connect):
+    settings = connect_settings(connect)
+    names = ("access_key_id", "secret_access_key", "session_token")
+    for name in names:
+        settings.pop(f"{name}_env", None)
+        settings[f"{name}_file"] = f"secrets/connect-{name}"
+    service = oncall(carriers={"connect": settings})
+
+    def renew(*secrets):
+        connect.session_token = secrets[2]
+        connect.credentials = type(connect.credentials)(*secrets)
+        for name, secret in zip(names, secrets):
+            path = service.platform.directory / "secrets" / f"connect-{name}"
+            path.write_text(secret + "\n")
+            path.chmod(0o600)
+
+    connect.persons = {FIRST: {"does": "answer", "keys": [(2, "1")]}}
+    renew("ASIAFIRST", "secret/of+the first", "token of the first")
+    service.start()
+    service.raise_incident(key="load/first")
+    service.wait_for_state("load/first", "acknowledged", 60)
+    renew("ASIASECOND", "secret/of+the second", "token of the second")
+    wait_until(
+        lambda: "what=secrets" in service.platform.log.read_text(), what="the keys taken over"
+    )
+    service.raise_incident(key="load/second")
+    attempts = service.wait_for_state("load/second", "acknowledged", 60)["attempts"]
+    # Files are written one after the other: an attempt between them may have failed.
+    assert outcomes(attempts)[-1] == ("first", "connect", "acknowledged")
+    assert "token of the" not in service.platform.log.read_text()
+
+
 def test_install_flow_creates_then_updates_and_the_flow_works(oncall, connect):
     settings = connect_settings(connect)
     for name in ("contact_flow_id", "access_key_id_env", "secret_access_key_env"):

@@ -89,6 +89,7 @@ void carrier(const std::string& name, const toml::table& table, const std::strin
   s.text("source_phone_number", c.source_phone_number);
   s.secret("access_key_id", c.access_key_id);
   s.secret("secret_access_key", c.secret_access_key);
+  s.secret("session_token", c.session_token);
   s.text("account_sid", c.account_sid);
   s.secret("auth_token", c.auth_token);
   s.secret("auth_token_before", c.auth_token_before);

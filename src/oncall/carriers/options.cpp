@@ -57,6 +57,7 @@ Result<ConnectOptions> connect_options(const CarrierSettings& s,
   TRY_ASSIGN(out.access_key_id, read_secret(s.access_key_id, directory, "access_key_id"));
   TRY_ASSIGN(out.secret_access_key,
              read_secret(s.secret_access_key, directory, "secret_access_key"));
+  TRY_ASSIGN(out.session_token, read_secret(s.session_token, directory, "session_token"));
   if (!s.voice.empty()) out.voice = s.voice;
   if (s.voice == "Mizuki") out.engine = "standard";  // the only one that it has
   return out;
