@@ -117,6 +117,8 @@ def test_connect_call_ends_within_3_s_of_an_acknowledgement(oncall, connect, ans
         wait_until(lambda: service.attempts()[0]["answered_at"], 20, what="the answer")
     service.acknowledge("load/orders")
     wait_until(lambda: call.disconnected, 3, what="the end of the call")
+    stops = connect.of("StopContact")
+    wait_until(lambda: stops[0]["status"], 3, what="the answer to it")
     assert [r["status"] for r in connect.of("StopContact")] == [200]
     assert call.reason == ("OTHER" if answered else "TELECOM_ORIGINATOR_CANCEL")
     [attempt] = service.attempts()

@@ -111,7 +111,7 @@ def test_max_rounds_and_a_hook_that_is_told(oncall):
     service.write_team(people={"first": "+819000000001"}, max_rounds=2, notify_command=[str(hook)])
     service.start()
     service.raise_incident()
-    wait_until(told.exists, 40, what="the hook")
+    wait_until(lambda: told.exists() and told.read_text().endswith("\n"), 40, what="the hook")
     note = json.loads(told.read_text().splitlines()[0])
     assert note["event"] == "nobody_answered" and note["incidents"][0]["key"] == "load/orders"
     settle(2)
