@@ -132,9 +132,11 @@ def unit(stage, directory, rooms, words, timeout, tally):
             environment["MINATO_WITHOUT_MYSQL"] = "1"
         # DuckDB is not instrumented; what it keeps for the life of the process is not our leak.
         environment["LSAN_OPTIONS"] = "print_suppressions=0:suppressions=%s/lsan.txt" % SUPPRESSIONS
+        # A long history: a report whose stack is forgotten matches no suppression.
         # The deadlock detector gives up when DuckDB's allocator takes its 64 locks around a fork.
         environment["TSAN_OPTIONS"] = (
-            "halt_on_error=1:detect_deadlocks=0:suppressions=%s/tsan.txt" % SUPPRESSIONS
+            "halt_on_error=1:detect_deadlocks=0:history_size=7:suppressions=%s/tsan.txt"
+            % SUPPRESSIONS
         )
         environment["UBSAN_OPTIONS"] = "print_stacktrace=1"
         command = [
