@@ -24,7 +24,7 @@ from twilio.http.http_client import TwilioHttpClient  # noqa: E402
 from twilio.request_validator import RequestValidator  # noqa: E402
 from twilio.rest import Client as TwilioClient  # noqa: E402
 
-pytestmark = pytest.mark.no_minato
+pytestmark = [pytest.mark.no_minato, pytest.mark.slow]  # of the harness, not of Minato
 
 PERSON = "+819000000001"
 PACE = 0.05
