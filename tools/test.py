@@ -40,10 +40,12 @@ SLOW_UNITS = (
     "MartsTest.*",  # tests/e2e/test_marts.py
     "Mutation.*",
     "MysqlLive.survives*",
+    "MysqlSourceSettings.*",
     "RandomTest.*",
     "Sandbox.*",
     "Speak.*",
     "State.AJobThatEnds*",
+    "State.Migrations*",
     "Values.*",
 )
 SUPPRESSIONS = os.path.join(os.getcwd(), "tools", "sanitizers")

@@ -8,9 +8,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 #include <thread>
 
 #include "base/check.h"
+#include "base/files.h"
 
 namespace minato::runtime {
 namespace {
@@ -135,6 +137,24 @@ Result<Finished> run(ChildOptions options, std::chrono::milliseconds limit) {
     return fail(Code::deadline, options.argv[0] + " did not end in time.", finished.output);
   finished.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return finished;
+}
+
+std::optional<ProcessFacts> process_facts(pid_t pid) {
+  if (pid <= 0) return std::nullopt;
+  const std::string proc = "/proc/" + std::to_string(pid);
+  ProcessFacts out;
+  out.command = read_file(proc + "/cmdline");
+  // PID (name) state …, threads in field 20; a name may hold brackets and blanks.
+  const std::string stat = read_file(proc + "/stat");
+  const std::size_t open = stat.find('('), close = stat.rfind(')');
+  if (open == std::string::npos || close == std::string::npos) return std::nullopt;
+  out.name = stat.substr(open + 1, close - open - 1);
+  std::istringstream fields(stat.substr(close + 1));
+  fields >> out.state;
+  std::string skipped;
+  for (int field = 4; field < 20; ++field) fields >> skipped;
+  fields >> out.threads;
+  return out;
 }
 
 std::string describe_wait_status(int status) {

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,19 @@ Result<Finished> run(ChildOptions options, std::chrono::milliseconds limit);
 
 /// Waits until the child ends; false when it still runs after `limit`.
 bool wait_for_end(pid_t pid, std::chrono::milliseconds limit, int* status = nullptr);
+
+/// What proc(5) tells of any process, ours or not.
+struct ProcessFacts {
+  std::string name;     // at most 15 bytes
+  std::string command;  // words, each ended by NUL; empty in the middle of an exec, and while it
+                        // ends
+  char state = '?';     // 'Z': its first thread has ended
+  int threads = 0;
+  /// It runs no code and holds nothing any more; only its parent has not asked how it ended.
+  bool ended() const { return state == 'Z' && threads <= 1; }
+};
+/// nullopt: there is no such process. Another program may by now have the number of one that ended.
+std::optional<ProcessFacts> process_facts(pid_t pid);
 
 /// "exit code 3", "killed by signal 9 (Killed)".
 std::string describe_wait_status(int status);

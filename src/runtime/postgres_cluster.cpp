@@ -255,13 +255,6 @@ Status PostgresCluster::prepare() {
   return {};
 }
 
-// Killed, but not yet collected by its new parent.
-bool is_zombie(pid_t pid) {
-  const std::string stat = first_line("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_end = stat.rfind(") ");
-  return name_end != std::string::npos && stat.substr(name_end + 2, 1) == "Z";
-}
-
 // A server's processes may outlive it, in a recovery for seconds; all are attached to its shared
 // memory.
 // `segment`: "key id", as PostgreSQL writes it into its lock file.
@@ -284,7 +277,8 @@ void kill_processes_of(const fs::path& data_dir) {
     const auto pid = static_cast<pid_t>(std::strtol(name.c_str(), nullptr, 10));
     std::error_code ignored;
     if (pid <= 1 || fs::read_symlink(entry.path() / "cwd", ignored) != wanted) continue;
-    if (!first_line(entry.path() / "cmdline").starts_with("postgres")) continue;
+    const auto process = process_facts(pid);
+    if (!process || !process->command.starts_with("postgres")) continue;
     log::warn("a process of an earlier PostgreSQL is still there; ending it", {{"pid", pid}});
     kill(pid, SIGKILL);
   }
@@ -292,10 +286,9 @@ void kill_processes_of(const fs::path& data_dir) {
 
 // Our server of an earlier run. Any other process by then has the number of one that is gone.
 bool PostgresCluster::lives(pid_t pid) const {
-  if (pid <= 1 || is_zombie(pid)) return false;
-  const std::string command = first_line("/proc/" + std::to_string(pid) + "/cmdline");
-  return command.find("postgres") != std::string::npos &&
-         command.find(options_.data_dir.string()) != std::string::npos;
+  const auto process = pid > 1 ? process_facts(pid) : std::nullopt;
+  return process && process->command.find("postgres") != std::string::npos &&
+         process->command.find(options_.data_dir.string()) != std::string::npos;
 }
 
 // Ends what a killed predecessor left: its server, its lock files. PostgreSQL itself would take a

@@ -4,7 +4,6 @@
 #include <random>
 
 #include "base/testing/seed.h"
-
 #include "gate/tests/fixture.h"
 
 namespace minato::gate::testing {

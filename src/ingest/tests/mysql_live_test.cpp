@@ -12,7 +12,6 @@
 #include <set>
 
 #include "base/testing/seed.h"
-
 #include "ingest/tests/mysql_mirror.h"
 
 namespace minato::ingest::mysql {

@@ -66,16 +66,12 @@ int free_sip_port(const std::string& host) {
 }
 
 bool is_baresip(pid_t pid, const fs::path& directory) {
-  if (pid <= 0) return false;
-  const std::string process = "/proc/" + std::to_string(pid);
+  // In the middle of an exec it has no command line yet.
   for (int tries = 0; tries < 20; ++tries) {
-    // Another program may have got the number.
-    const std::string words = read_file(process + "/cmdline");
-    if (!words.empty()) return words.find(directory.string()) != std::string::npos;
-    // A zombie has no command line, and neither has who is in the middle of an exec.
-    const std::string stat = read_file(process + "/stat");
-    const std::size_t state = stat.rfind(") ");
-    if (state == std::string::npos || stat[state + 2] == 'Z') return false;
+    const auto process = runtime::process_facts(pid);
+    if (!process || process->ended()) return false;
+    if (!process->command.empty())
+      return process->command.find(directory.string()) != std::string::npos;
     std::this_thread::sleep_for(milliseconds(5));
   }
   return false;

@@ -2,6 +2,9 @@
 #include "runtime/child.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <thread>
 
 namespace minato::runtime {
 namespace {
@@ -33,6 +36,31 @@ TEST(Child, MissingProgram) {
   const auto result = run({.argv = {"no-such-program"}}, seconds(10));
   ASSERT_TRUE(result);
   EXPECT_EQ(result->exit_code, 127);
+}
+
+TEST(Child, FactsOfAProcessThatLivesEndedAndIsGone) {
+  const pid_t pid = spawn({.argv = {"sleep", "100"}}).value();
+  const auto command = std::string("sleep") + '\0' + "100" + '\0';
+  std::optional<ProcessFacts> facts;
+  for (int tries = 0; tries < 1000; ++tries) {
+    facts = process_facts(pid);
+    ASSERT_TRUE(facts);
+    if (facts->command == command) break;  // not any more in the middle of its exec
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  EXPECT_EQ(facts->command, command);
+  EXPECT_EQ(facts->name, "sleep");
+  EXPECT_EQ(facts->threads, 1);
+  EXPECT_FALSE(facts->ended());
+  kill(pid, SIGKILL);
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
+  facts = process_facts(pid);
+  ASSERT_TRUE(facts);
+  EXPECT_TRUE(facts->ended());
+  EXPECT_EQ(facts->command, "");
+  EXPECT_TRUE(wait_for_end(pid, seconds(5)));
+  EXPECT_FALSE(process_facts(pid));
 }
 
 }  // namespace

@@ -296,6 +296,7 @@ TEST(AwsSign, AClockThatIsWrongIsPutRight) {
   EXPECT_EQ(added[0].second, "20260102T020405Z");
 }
 
+#if LIBCURL_VERSION_NUM == 0x075801  // 7.88.1, of Debian 12
 /// What libcurl itself signs, at the time it does it, beside ours for the same time.
 std::pair<std::string, std::string> both_signatures(const std::string& path,
                                                     const std::string& query) {
@@ -327,19 +328,16 @@ std::pair<std::string, std::string> both_signatures(const std::string& path,
   return {theirs, signature_of(ours)};
 }
 
+// Why there is a signature of our own. It says nothing of other versions of libcurl.
 TEST(AwsSign, LibcurlIsWrongWhere) {
-  const curl_version_info_data* version = curl_version_info(CURLVERSION_NOW);
   const auto plain = both_signatures("/contacts/a", "");
-  if (plain.first.empty())
-    GTEST_SKIP() << "evidence about libcurl's own signature, which this libcurl lacks";
   EXPECT_EQ(plain.first, plain.second);
-  if (version->version_num != 0x075801)
-    GTEST_SKIP() << "libcurl is not 7.88.1: " << version->version;
   const auto path = both_signatures("/contacts/arn%3Aaws", "");
   EXPECT_NE(path.first, path.second);
   const auto query = both_signatures("/contacts/a", "nextToken=1&maxResults=100");
   EXPECT_NE(query.first, query.second);
 }
+#endif
 
 }  // namespace
 }  // namespace minato::runtime

@@ -274,6 +274,7 @@ TEST_F(State, AJobThatEndsIsNotTakenForLost) {
     while (working > 0) EXPECT_EQ(requeue_lost(db, 3, {}).value(), 0);
   }
   EXPECT_EQ(number("select count(*) from minato.mart_run where outcome = 'lost'"), 0);
+  EXPECT_GT(number("select count(*) from minato.mart_run where outcome = 'ok'"), runs);
 }
 
 TEST_F(State, AMartWithoutAJobIsNotQueued) {
