@@ -68,10 +68,17 @@ struct Files {
   std::string default_team;
 };
 
+struct Door {
+  std::string listen;
+  int port = 0;
+  runtime::HttpListener listener;
+};
+
 class Service {
  public:
-  Service(const ServiceOptions& options, Settings settings)
-      : options_(options), settings_(std::move(settings)) {}
+  /// `door` stays open from one service to the next, so that no alarm is refused between them.
+  Service(const ServiceOptions& options, Settings settings, std::optional<Door>& door)
+      : options_(options), settings_(std::move(settings)), door_(door) {}
 
   /// True: the settings changed, start again; false: asked to stop.
   Result<bool> run(std::stop_token stop);
@@ -91,6 +98,7 @@ class Service {
 
   const ServiceOptions& options_;
   Settings settings_;
+  std::optional<Door>& door_;
   std::map<std::string, std::shared_ptr<Carrier>> carriers_;
   std::optional<Switchboard> board_;
   std::optional<Api> api_;
@@ -300,26 +308,27 @@ Result<bool> Service::run(std::stop_token stop) {
     });
   }
   const std::stop_callback ends(stop, [this] { restart_.request_stop(); });
-  Status served;
+  runtime::HttpServerOptions server;
+  server.listen = settings_.listen;
+  server.port = static_cast<std::uint16_t>(settings_.port);
+  server.setting = "[oncall] listen = \"127.0.0.1:8751\"";
+  server.threads = 8;
+  server.urgent = "/twilio/";  // alarms that wait for the journal hold up no telephone
+  server.connections_max = 1000;
+  server.body_max = kBodyMax;
+  if (!door_ || door_->listen != settings_.listen || door_->port != settings_.port) {
+    door_.reset();
+    TRY_ASSIGN(auto listener, runtime::HttpListener::open(server));
+    door_.emplace(Door{settings_.listen, settings_.port, std::move(listener)});
+  }
   {
     const auto working = chores();
-    runtime::HttpServerOptions server;
-    server.listen = settings_.listen;
-    server.port = static_cast<std::uint16_t>(settings_.port);
-    server.setting = "[oncall] listen = \"127.0.0.1:8751\"";
-    server.threads = 8;
-    server.urgent = "/twilio/";  // alarms that wait for the journal hold up no telephone
-    server.connections_max = 1000;
-    server.body_max = kBodyMax;
-    served = runtime::serve_http(
-        server, [this](const runtime::HttpCall& call) { return api_->answer(call); },
-        restart_.get_token(),
-        [this] {
-          log::info("oncall works", {{"listen", settings_.listen}, {"port", settings_.port}});
-        });
+    log::info("oncall works", {{"listen", settings_.listen}, {"port", settings_.port}});
+    runtime::serve_http(
+        door_->listener, server,
+        [this](const runtime::HttpCall& call) { return api_->answer(call); }, restart_.get_token());
   }
   board_->stop();
-  TRY(served);
   return !stop.stop_requested();
 }
 
@@ -356,9 +365,10 @@ Status serve(const ServiceOptions& options, std::stop_token stop) {
   std::error_code error;
   fs::create_directories(options.hidden, error);
   fs::permissions(options.hidden, fs::perms::owner_all, error);
+  std::optional<Door> door;
   while (true) {
     TRY_ASSIGN(Settings settings, options.settings());
-    Service service(options, std::move(settings));
+    Service service(options, std::move(settings), door);
     TRY_ASSIGN(const bool again, service.run(stop));
     if (!again) return {};
   }

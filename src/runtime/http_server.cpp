@@ -1,5 +1,9 @@
 #include "runtime/http_server.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -8,9 +12,14 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
+
+#include "base/check.h"
 
 namespace minato::runtime {
 namespace {
@@ -22,6 +31,7 @@ using tcp = asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kGrace = std::chrono::milliseconds(500);  // for what came before the stop
 constexpr std::uint32_t kHeaderMax = 16 * 1024;
 constexpr int kUrgentThreads = 12;
 
@@ -33,20 +43,53 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+class Connection;
+
+/// What a server's connections have in common.
+struct Shared {
+  const HttpServerOptions& options;
+  const HttpHandler& handler;
+  std::atomic<bool> stopping = false;
+  asio::thread_pool* pool = nullptr;  // for all that is not urgent; null: there is no such
+  std::mutex mutex;
+  std::condition_variable_any changed;  // either of these, which are under `mutex`:
+  std::set<Connection*> connections;
+  bool accepting = true;
+};
+
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  /// `pool`: where all that is not urgent is worked on; null: here.
-  Connection(tcp::socket socket, const HttpServerOptions& options, const HttpHandler& handler,
-             asio::thread_pool* pool, std::atomic<int>& open)
-      : stream_(std::move(socket)), options_(options), handler_(handler), pool_(pool), open_(open) {
-    ++open_;
+  Connection(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {}
+  ~Connection() {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.connections.erase(this);
+    shared_.changed.notify_all();
   }
-  ~Connection() { --open_; }
 
+  void start() {
+    {
+      const std::lock_guard lock(shared_.mutex);
+      shared_.connections.insert(this);  // not before it is held: stop() takes hold of it too
+    }
+    read();
+  }
+
+  /// Closes a connection that waits for its next request. One that has brought none yet is about
+  /// to, and one in the middle of a request ends after the answer.
+  void stop() {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+      error_code error;
+      const bool waits = self->answered_ && !self->parser_->got_some() &&
+                         self->buffer_.size() == 0 && self->stream_.socket().available(error) == 0;
+      if (waits) self->stream_.cancel();
+    });
+  }
+
+ private:
   void read() {
     parser_.emplace();
     parser_->header_limit(kHeaderMax);
-    parser_->body_limit(options_.body_max);
+    parser_->body_limit(shared_.options.body_max);
     stream_.expires_after(kPatience);
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](error_code error, std::size_t) {
@@ -55,7 +98,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
                      });
   }
 
- private:
   void respond() {
     auto& request = parser_->get();
     HttpCall call;
@@ -65,11 +107,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
       call.headers[lower(field.name_string())] = std::string(field.value());
     }
     call.body = std::move(request.body());
-    if (!pool_ || call.target.starts_with(options_.urgent)) return finish(handler_(call));
-    asio::post(*pool_, [self = shared_from_this(), call = std::move(call)] {
-      asio::post(self->stream_.get_executor(), [self, answer = self->handler_(call)]() mutable {
-        self->finish(std::move(answer));
-      });
+    if (!shared_.pool || call.target.starts_with(shared_.options.urgent))
+      return finish(shared_.handler(call));
+    asio::post(*shared_.pool, [self = shared_from_this(), call = std::move(call)] {
+      asio::post(self->stream_.get_executor(),
+                 [self, answer = self->shared_.handler(call)]() mutable {
+                   self->finish(std::move(answer));
+                 });
     });
   }
   void finish(HttpAnswer answer) {
@@ -90,7 +134,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.set("X-Content-Type-Options", "nosniff");
     response_.set("X-Frame-Options", "DENY");
     for (const auto& [name, value] : made.headers) response_.set(name, value);
-    response_.keep_alive(keep_alive);
+    response_.keep_alive(keep_alive && !shared_.stopping);
     const std::size_t size = made.body.size();
     if (with_body) response_.body() = std::move(made.body);
     response_.content_length(size);
@@ -98,7 +142,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     http::async_write(stream_, response_,
                       [self = shared_from_this()](error_code error, std::size_t) {
                         if (error || !self->response_.keep_alive()) return self->close();
+                        self->answered_ = true;
                         self->read();
+                        if (self->shared_.stopping) self->stop();  // asked between the two
                       });
   }
   void close() {
@@ -110,58 +156,80 @@ class Connection : public std::enable_shared_from_this<Connection> {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
-  const HttpServerOptions& options_;
-  const HttpHandler& handler_;
-  asio::thread_pool* const pool_;
-  std::atomic<int>& open_;
+  bool answered_ = false;
+  Shared& shared_;
 };
 
 class Server {
  public:
-  Server(const HttpServerOptions& options, const HttpHandler& handler)
-      : options_(options), handler_(handler), acceptor_(asio::make_strand(io_)) {
-    if (!options.urgent.empty()) pool_.emplace(static_cast<std::size_t>(options.threads));
+  Server(const HttpListener& listener, const HttpServerOptions& options, const HttpHandler& handler)
+      : shared_{options, handler}, acceptor_(asio::make_strand(io_)) {
+    if (!options.urgent.empty())
+      shared_.pool = &pool_.emplace(static_cast<std::size_t>(options.threads));
+    const int fd = fcntl(listener.fd(), F_DUPFD_CLOEXEC, 0);
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    CHECK(fd >= 0 && getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd);
   }
 
-  Status listen() {
-    error_code error;
-    const auto address = asio::ip::make_address(
-        options_.listen == "localhost" ? "127.0.0.1" : options_.listen, error);
-    const tcp::endpoint endpoint(address, options_.port);
-    if (!error) acceptor_.open(endpoint.protocol(), error);
-    if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    if (!error) return {};
-    return fail(Code::unavailable,
-                "Cannot listen on " + options_.listen + ":" + std::to_string(options_.port) +
-                    ". Choose another port in minato.toml: " + options_.setting,
-                error.message());
-  }
-  void accept() {
-    acceptor_.async_accept(asio::make_strand(io_), [this](error_code error, tcp::socket socket) {
-      if (error == asio::error::operation_aborted) return;
-      // Beyond the limit connections are closed at once: clients try again.
-      if (!error && open_ < options_.connections_max) {
-        std::make_shared<Connection>(std::move(socket), options_, handler_,
-                                     pool_ ? &*pool_ : nullptr, open_)
-            ->read();
-      }
-      if (error) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // no descriptors left
-      accept();
-    });
-  }
-  void run() {
+  void run(const std::stop_token& stop) {
+    accept();
+    const auto guard = asio::make_work_guard(io_);
     std::vector<std::jthread> threads;
-    const int count = pool_ ? kUrgentThreads : options_.threads;
+    const int count = pool_ ? kUrgentThreads : shared_.options.threads;
     for (int i = 0; i < count; ++i) threads.emplace_back([this] { io_.run(); });
+    {
+      std::unique_lock lock(shared_.mutex);
+      shared_.changed.wait(lock, stop, [] { return false; });
+    }
+    finish();
+    io_.stop();
   }
-  void stop() { io_.stop(); }
 
  private:
-  const HttpServerOptions& options_;
-  const HttpHandler& handler_;
-  std::atomic<int> open_ = 0;
+  void accept() {
+    acceptor_.async_accept(asio::make_strand(io_), [this](error_code error, tcp::socket socket) {
+      // Beyond the limit connections are closed at once: clients try again.
+      if (!error && open() < static_cast<std::size_t>(shared_.options.connections_max))
+        std::make_shared<Connection>(std::move(socket), shared_)->start();
+      if (acceptor_.is_open()) {
+        if (error)
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));  // no descriptors left
+        return accept();
+      }
+      const std::lock_guard lock(shared_.mutex);
+      shared_.accepting = false;
+      shared_.changed.notify_all();
+    });
+  }
+
+  /// Returns once all that came has been answered, or after kGrace.
+  void finish() {
+    shared_.stopping = true;
+    asio::post(acceptor_.get_executor(), [this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+    });
+    std::vector<std::shared_ptr<Connection>> living;  // let go without the lock
+    std::unique_lock lock(shared_.mutex);
+    for (Connection* connection : shared_.connections) {
+      if (auto held = connection->weak_from_this().lock()) living.push_back(std::move(held));
+    }
+    lock.unlock();
+    for (const auto& connection : living) connection->stop();
+    living.clear();
+    lock.lock();
+    shared_.changed.wait_for(lock, kGrace,
+                             [this] { return !shared_.accepting && shared_.connections.empty(); });
+  }
+
+  std::size_t open() {
+    const std::lock_guard lock(shared_.mutex);
+    return shared_.connections.size();
+  }
+
+  Shared shared_;
   asio::io_context io_;
   tcp::acceptor acceptor_;
   std::optional<asio::thread_pool> pool_;  // ends before what its work uses
@@ -169,15 +237,31 @@ class Server {
 
 }  // namespace
 
-Status serve_http(const HttpServerOptions& options, const HttpHandler& handler,
-                  std::stop_token stop, const std::function<void()>& ready) {
-  Server server(options, handler);
-  TRY(server.listen());
-  server.accept();
-  const std::stop_callback on_stop(stop, [&server] { server.stop(); });
-  if (ready) ready();
-  server.run();
-  return {};
+Result<HttpListener> HttpListener::open(const HttpServerOptions& options) {
+  asio::io_context io;
+  tcp::acceptor acceptor(io);
+  error_code error;
+  const auto address =
+      asio::ip::make_address(options.listen == "localhost" ? "127.0.0.1" : options.listen, error);
+  const tcp::endpoint endpoint(address, options.port);
+  if (!error) acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  const int fd = error ? -1 : acceptor.release(error);
+  if (!error) return HttpListener(fd);
+  return fail(Code::unavailable,
+              "Cannot listen on " + options.listen + ":" + std::to_string(options.port) +
+                  ". Choose another port in minato.toml: " + options.setting,
+              error.message());
+}
+HttpListener::~HttpListener() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void serve_http(const HttpListener& listener, const HttpServerOptions& options,
+                const HttpHandler& handler, std::stop_token stop) {
+  Server(listener, options, handler).run(stop);
 }
 
 }  // namespace minato::runtime

@@ -8,6 +8,7 @@
 #include <map>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -39,11 +40,30 @@ struct HttpServerOptions {
   std::uint64_t body_max = 64 * 1024;
 };
 
+/// A listening socket. It may outlive a server: while none serves, connections wait in its queue
+/// instead of being refused.
+class HttpListener {
+ public:
+  /// Error{unavailable} when it cannot listen: names options.setting.
+  static Result<HttpListener> open(const HttpServerOptions& options);
+  HttpListener(HttpListener&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  HttpListener& operator=(HttpListener&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~HttpListener();
+  int fd() const { return fd_; }
+
+ private:
+  explicit HttpListener(int fd) : fd_(fd) {}
+  int fd_;
+};
+
 using HttpHandler = std::function<HttpAnswer(const HttpCall&)>;
 
-/// Serves until `stop` is requested; `ready` is called when it listens. Error{unavailable} when it
-/// cannot listen. Answers carry no-store, nosniff and frame denial; more is the handler's.
-Status serve_http(const HttpServerOptions& options, const HttpHandler& handler,
-                  std::stop_token stop, const std::function<void()>& ready = {});
+/// Serves until `stop` is requested; requests that came before it are answered, within half a
+/// second. Answers carry no-store, nosniff and frame denial; more is the handler's.
+void serve_http(const HttpListener& listener, const HttpServerOptions& options,
+                const HttpHandler& handler, std::stop_token stop);
 
 }  // namespace minato::runtime

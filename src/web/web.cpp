@@ -13,6 +13,8 @@ Status run(const WebOptions& options, std::stop_token stop) {
   server.port = options.port;
   server.setting = "[http] port = …";
   server.connections_max = options.connections_max;
+  TRY_ASSIGN(const auto listener, runtime::HttpListener::open(server));
+  log::info("web works", {{"listen", options.listen}, {"port", static_cast<int>(options.port)}});
   const auto handler = [&options](const runtime::HttpCall& call) {
     Answer made = answer(options, call.method, call.target);
     runtime::HttpAnswer out{made.status, made.content_type, std::move(made.body), {}};
@@ -21,9 +23,8 @@ Status run(const WebOptions& options, std::stop_token stop) {
                              "style-src 'unsafe-inline'");
     return out;
   };
-  return runtime::serve_http(server, handler, stop, [&options] {
-    log::info("web works", {{"listen", options.listen}, {"port", static_cast<int>(options.port)}});
-  });
+  runtime::serve_http(listener, server, handler, stop);
+  return {};
 }
 
 }  // namespace minato::web
