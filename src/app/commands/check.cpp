@@ -73,8 +73,7 @@ Status check_marts(const Platform& platform, const Config& config, std::vector<F
     options.patterns.insert(options.patterns.end(), source.tables.begin(), source.tables.end());
   }
   lake::EngineOptions engine_options;
-  TRY_ASSIGN(const auto extensions, extension_directory());
-  engine_options.extension_dir = extensions.string();
+  engine_options.extensions.clear();  // it parses only
   engine_options.memory_limit_mb = 256;
   engine_options.threads = 1;
   TRY_ASSIGN(const lake::Engine engine, lake::Engine::open(engine_options));

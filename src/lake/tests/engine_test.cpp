@@ -17,7 +17,7 @@ namespace {
 
 class EngineTest : public ::testing::Test {
  protected:
-  Engine engine = testing::open_engine();
+  Engine engine = testing::open_plain_engine();
   Session session = engine.connect().value();
 };
 
@@ -164,6 +164,7 @@ TEST_F(EngineTest, ConfigurationIsClosed) {
 TEST(SpillTest, ALimitHolds) {
   const std::string directory = "/tmp/minato-spill-test." + std::to_string(::getpid());
   EngineOptions options = testing::engine_options();
+  options.extensions.clear();
   options.memory_limit_mb = 64;
   options.spill_dir = directory;
   options.spill_limit_mb = 16;

@@ -20,10 +20,17 @@ inline EngineOptions engine_options() {
   return options;
 }
 
-inline Engine open_engine() {
-  auto engine = Engine::open(engine_options());
+inline Engine open_engine(const EngineOptions& options = engine_options()) {
+  auto engine = Engine::open(options);
   CHECK(engine.has_value());
   return std::move(*engine);
+}
+
+/// Without a lake: to load the extensions means to hash 80 MB for their signatures.
+inline Engine open_plain_engine() {
+  EngineOptions options = engine_options();
+  options.extensions.clear();
+  return open_engine(options);
 }
 
 /// One cluster for all tests of the program: starting one takes seconds.

@@ -150,7 +150,7 @@ TEST(Board, ThousandsOfMarts) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
         .count();
   };
-  const lake::Engine engine = lake::testing::open_engine();
+  const lake::Engine engine = lake::testing::open_plain_engine();
   const Lineage lineage = engine_lineage(engine);
   constexpr int marts = 3000;
   Board board(60);

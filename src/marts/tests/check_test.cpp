@@ -31,7 +31,7 @@ class CheckTest : public ::testing::Test {
     for (const Finding& finding : *findings) out.push_back(display(finding));
     return out;
   }
-  lake::Engine engine = lake::testing::open_engine();
+  lake::Engine engine = lake::testing::open_plain_engine();
   CheckOptions options;
 };
 
