@@ -16,12 +16,28 @@
 
 namespace minato::ingest {
 
+/// How far a connection to a source is to be encrypted: the words and meanings of PostgreSQL's
+/// sslmode, except that `prefer` does not fall back when a handshake fails.
+enum class TlsMode { disable, prefer, require, verify_full };
+
+struct TlsOptions {
+  TlsMode mode = TlsMode::prefer;
+  // PEM files, by absolute paths:
+  std::string ca_file;    // of verify_full; empty: the system's authorities
+  std::string cert_file;  // our own certificate, for accounts that need one
+  std::string key_file;
+  bool operator==(const TlsOptions&) const = default;
+};
+/// disable, prefer, require, verify-full.
+std::optional<TlsMode> tls_mode(std::string_view word);
+
 struct SourceOptions {
   std::string name;  // as in minato.toml
   std::string host;
   int port = 3306;
   std::string user;
   std::string password;                             // never logged
+  TlsOptions tls;
   std::vector<std::string> tables;                  // patterns, see matches_pattern()
   std::size_t batch_rows_max = 200'000;             // a piece is handed over at the latest here …
   std::size_t batch_bytes_max = 128 * 1024 * 1024;  // … or here, inside a transaction if need be

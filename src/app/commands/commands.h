@@ -22,6 +22,10 @@ struct SourceAddOptions {
   std::string password_file;
   std::string password_env;
   std::vector<std::string> tables;
+  std::string tls;  // empty: as in SourceConfig
+  std::string tls_ca_file;
+  std::string tls_cert_file;
+  std::string tls_key_file;
 };
 Result<int> source_add(const Platform& platform, const SourceAddOptions& options);
 Result<int> source_list(const Platform& platform, bool json);

@@ -79,6 +79,8 @@ port = {1}
 # url = "mysql://minato@db.example:3306/"
 # password_file = "shop.password"
 # tables = ["shop.%"]       # database.table; % stands for anything
+# tls = "prefer"            # "require", "verify-full" (certificate and name are checked), "disable"
+# tls_ca_file = "db-ca.crt" # for verify-full; without: the system's authorities
 )toml";
 
 constexpr const char* kFirstMart =

@@ -33,6 +33,13 @@ Result<int> source_add(const Platform& platform, const SourceAddOptions& options
     }
   }
   SourceConfig source{.name = options.name, .url = options.url, .tables = options.tables};
+  if (!options.tls.empty()) source.tls = options.tls;
+  const auto stored = [&](const std::string& file) {
+    return file.empty() ? file : stored_path(platform, file);
+  };
+  source.tls_ca_file = stored(options.tls_ca_file);
+  source.tls_cert_file = stored(options.tls_cert_file);
+  source.tls_key_file = stored(options.tls_key_file);
   source.password.env = options.password_env;
   if (!options.password_file.empty()) {
     source.password.file = stored_path(platform, options.password_file);
@@ -57,7 +64,8 @@ Result<int> source_list(const Platform& platform, bool json) {
   TRY_ASSIGN(const Config config, load_config(platform.dir));
   nlohmann::json all = nlohmann::json::array();
   for (const SourceConfig& source : config.sources) {
-    all.push_back({{"name", source.name}, {"url", source.url}, {"tables", source.tables}});
+    all.push_back({{"name", source.name}, {"url", source.url}, {"tables", source.tables},
+                   {"tls", source.tls}});
   }
   if (json) {
     std::cout << all.dump(2) << "\n";

@@ -84,6 +84,10 @@ struct SourceConfig {
   std::string url;
   SecretRef password;
   std::vector<std::string> tables;
+  std::string tls = "prefer";  // or disable, require, verify-full
+  std::string tls_ca_file;     // PEM, relative to the platform's directory, as the next two
+  std::string tls_cert_file;
+  std::string tls_key_file;
   int line = 0;  // of its [[source]] in minato.toml
   bool operator==(const SourceConfig& other) const;
 };

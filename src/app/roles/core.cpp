@@ -128,7 +128,7 @@ bool Core::secrets_changed() const {
     const auto password = read_secret(source.password, context_.platform.dir, "");
     const auto running = runners_.find(source.name);
     // One that could not start is worth a try as soon as its secret can be read.
-    if (running == runners_.end() ? password && ingest::parse_source_url(source.url)
+    if (running == runners_.end() ? source_options(context_.platform, source).has_value()
                                   : password && *password != running->second.password) {
       return true;
     }

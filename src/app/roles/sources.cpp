@@ -1,6 +1,22 @@
 #include "app/roles/sources.h"
 
+#include <fstream>
+
 namespace minato::app {
+namespace {
+
+/// The absolute path of a file that `source` names; empty when it names none. The library would
+/// only say that TLS failed.
+Result<std::string> readable(const Platform& platform, const SourceConfig& source,
+                             const std::string& file) {
+  if (file.empty()) return std::string();
+  const std::filesystem::path path = platform.dir / file;
+  if (std::filesystem::is_regular_file(path) && std::ifstream(path)) return path.string();
+  return fail(Code::not_found,
+              "TLS of source " + source.name + ": the file " + path.string() + " cannot be read.");
+}
+
+}  // namespace
 
 Result<ingest::SourceOptions> source_options(const Platform& platform, const SourceConfig& source) {
   TRY_ASSIGN(ingest::SourceOptions options, ingest::parse_source_url(source.url));
@@ -8,6 +24,12 @@ Result<ingest::SourceOptions> source_options(const Platform& platform, const Sou
              read_secret(source.password, platform.dir, "The password of source " + source.name));
   options.name = source.name;
   options.tables = source.tables;
+  const auto mode = ingest::tls_mode(source.tls);
+  if (!mode) return fail(Code::invalid, "tls = \"" + source.tls + "\" is no mode.");
+  options.tls.mode = *mode;
+  TRY_ASSIGN(options.tls.ca_file, readable(platform, source, source.tls_ca_file));
+  TRY_ASSIGN(options.tls.cert_file, readable(platform, source, source.tls_cert_file));
+  TRY_ASSIGN(options.tls.key_file, readable(platform, source, source.tls_key_file));
   return options;
 }
 

@@ -60,10 +60,15 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
     case ER_LOCK_WAIT_TIMEOUT:
       return fail(Code::deadline, "A lock at the source was not to be had in time.", detail);
     case secure_transport_required:
-      return fail(Code::unsupported,
-                  "The source takes only connections with TLS (require_secure_transport=ON), which "
-                  "Minato does not speak to sources yet. SET PERSIST require_secure_transport=OFF, "
-                  "and keep the network between them private.",
+      return fail(Code::forbidden,
+                  "The source takes only connections with TLS (require_secure_transport=ON). Take "
+                  "out tls = \"disable\" of this source.",
+                  detail);
+    case CR_SSL_CONNECTION_ERROR:
+      return fail(Code::unauthenticated,
+                  "No encrypted connection to the source " + where + ": " + text +
+                      ". Check `tls` and `tls_ca_file` of this source, and the server's "
+                      "certificate.",
                   detail);
     case CR_AUTH_PLUGIN_CANNOT_LOAD:
       return fail(Code::unsupported,
@@ -101,6 +106,23 @@ void initialise_library() {
   std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
 }
 
+/// To be called before the connection is made; nothing of the account is sent in the clear where TLS
+/// is verified (libmariadb 3.3, send_client_reply_packet: it refuses a server without TLS then).
+void encrypt(MYSQL* mysql, const TlsOptions& tls) {
+  const my_bool wanted = tls.mode != TlsMode::disable;
+  const my_bool verified = tls.mode == TlsMode::verify_full;
+  mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &wanted);
+  mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verified);
+  if (!wanted) return;
+  mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+  const auto file = [&](mysql_option option, const std::string& path) {
+    if (!path.empty()) mysql_options(mysql, option, path.c_str());
+  };
+  file(MYSQL_OPT_SSL_CA, tls.ca_file);
+  file(MYSQL_OPT_SSL_CERT, tls.cert_file);
+  file(MYSQL_OPT_SSL_KEY, tls.key_file);
+}
+
 }  // namespace
 
 tl::unexpected<Error> Connection::error(const std::string& doing) const {
@@ -123,6 +145,7 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
   mysql_options(mysql.get(), MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes_max);
   mysql_options(mysql.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_options4(mysql.get(), MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "minato");
+  encrypt(mysql.get(), options.tls);
   Connection connection(std::move(mysql),
                         options.user + "@" + options.host + ":" + std::to_string(options.port));
   // TCP always: "localhost" would mean the Unix socket to the library.
@@ -131,6 +154,12 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
                          options.password.c_str(), nullptr, static_cast<unsigned>(options.port),
                          nullptr, 0) == nullptr) {
     return connection.error("connect");
+  }
+  if (options.tls.mode >= TlsMode::require && connection.encryption().empty()) {
+    return fail(Code::unauthenticated,
+                "The source " + connection.where_ +
+                    " offers no TLS, which `tls` of this source requires. Give the server a "
+                    "certificate (ssl_cert, ssl_key).");
   }
   const Flavour& flavour = Flavour::of(connection);
   TRY(flavour.check_version(connection));
@@ -213,6 +242,13 @@ Result<wire::Bytes> Connection::packet() {
 
 bool Connection::is_mariadb() const {
   return server_version().find("MariaDB") != std::string::npos;
+}
+std::string Connection::encryption() const {
+  const char* cipher = mysql_get_ssl_cipher(mysql_.get());
+  if (cipher == nullptr) return {};
+  const char* version = nullptr;
+  mariadb_get_infov(mysql_.get(), MARIADB_CONNECTION_TLS_VERSION, &version);
+  return (version != nullptr ? std::string(version) + " " : "") + cipher;
 }
 std::string Connection::server_version() const { return mysql_get_server_info(mysql_.get()); }
 unsigned long Connection::version_number() const { return mysql_get_server_version(mysql_.get()); }

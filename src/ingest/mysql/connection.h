@@ -38,6 +38,7 @@ class Connection {
   /// To be called after the last packet of begin_rows(): the connection takes statements again.
   void end_rows() { statement_.reset(); }
 
+  std::string encryption() const;  // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: none
   bool is_mariadb() const;
   std::string server_version() const;
   unsigned long version_number() const;  // 80036 is 8.0.36

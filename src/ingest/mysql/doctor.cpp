@@ -24,6 +24,8 @@ class Doctor {
 
   std::vector<SourceCheck> run() {
     add("connection", true, connection_.server_version(), "");
+    const std::string encryption = connection_.encryption();
+    add("encryption", true, encryption.empty() ? "none" : encryption, "");
     check_settings();
     check_retention();
     check_privileges();

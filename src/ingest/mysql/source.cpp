@@ -82,6 +82,14 @@ class MysqlSource : public Source {
 
 }  // namespace
 
+std::optional<TlsMode> tls_mode(std::string_view word) {
+  if (word == "disable") return TlsMode::disable;
+  if (word == "prefer") return TlsMode::prefer;
+  if (word == "require") return TlsMode::require;
+  if (word == "verify-full") return TlsMode::verify_full;
+  return std::nullopt;
+}
+
 Result<SourceOptions> parse_source_url(std::string_view url) {
   const auto bad = [] {
     return fail(Code::invalid,
