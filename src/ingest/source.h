@@ -36,7 +36,7 @@ struct SourceOptions {
   std::string host;
   int port = 3306;
   std::string user;
-  std::string password;                             // never logged
+  std::string password;  // never logged
   TlsOptions tls;
   std::vector<std::string> tables;                  // patterns, see matches_pattern()
   std::size_t batch_rows_max = 200'000;             // a piece is handed over at the latest here …

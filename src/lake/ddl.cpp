@@ -74,7 +74,7 @@ void put_in_order(std::vector<LakeColumn>& columns) {
 }
 
 LakeColumn new_column(LakeTable& table, const Column& column) {
-  LakeColumn out{table.next_column_id++, 0, column};
+  LakeColumn out{table.next_column_id++, 0, column, {}};
   out.column.type = parse_lake_type(lake_type(column.type)).value();  // as it is read back
   out.column.nullable = true;
   out.column.source_type.clear();
@@ -95,7 +95,7 @@ std::string directory_name(const std::string& name) {
 
 Result<LakeTable> altered(const LakeTable& table, const std::vector<Column>& columns,
                           const std::vector<std::pair<std::string, std::string>>& renames,
-                          Contents contents) {
+                          Contents contents, const std::map<std::string, std::string>& initials) {
   CHECK(!columns.empty());
   LakeTable out = table;
   out.columns.clear();
@@ -106,6 +106,8 @@ Result<LakeTable> altered(const LakeTable& table, const std::vector<Column>& col
         before, [&](const LakeColumn& c) { return c.column.name == column.name; });
     if (found == before.end()) {
       out.columns.push_back(new_column(out, column));
+      const auto initial = initials.find(column.name);
+      if (initial != initials.end()) out.columns.back().initial = initial->second;
       continue;
     }
     const std::string type = lake_type(column.type);

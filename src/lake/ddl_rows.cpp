@@ -46,9 +46,10 @@ insert into ducklake.ducklake_column (column_id, begin_snapshot, table_id, colum
   column_name, column_type, initial_default, default_value, nulls_allowed, parent_column,
   default_value_type, default_value_dialect)
 select u.id, $2::bigint, $1::bigint, u.place, u.name, u.type,
-  old.initial_default, coalesce(old.default_value, 'NULL'), true, null,
+  u.initial, coalesce(old.default_value, 'NULL'), true, null,
   coalesce(old.default_value_type, 'literal'), coalesce(old.default_value_dialect, 'duckdb')
-from unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[]) u(id, place, name, type)
+from unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+  u(id, place, name, type, initial)
 left join ducklake.ducklake_column old on old.table_id = $1::bigint and old.column_id = u.id and
   old.end_snapshot = $2::bigint)";
 constexpr const char* kSchemaVersion = R"(
@@ -149,14 +150,16 @@ Status DdlWriter::add_columns(const std::string& id, const std::vector<LakeColum
   std::vector<std::int64_t> places;
   std::vector<std::optional<std::string>> names;
   std::vector<std::optional<std::string>> types;
+  std::vector<std::optional<std::string>> initials;
   for (const LakeColumn& column : columns) {
     ids.push_back(column.column_id);
     places.push_back(column.order);
     names.emplace_back(column.column.name);
     types.emplace_back(lake_type(column.column.type));
+    initials.push_back(column.initial);
   }
   TRY(connection_.query(kAddColumns, {id, snapshot_, int_array(ids), int_array(places),
-                                      text_array(names), text_array(types)}));
+                                      text_array(names), text_array(types), text_array(initials)}));
   return {};
 }
 

@@ -50,7 +50,7 @@ std::string cast_columns(const LakeTable& table, const TableSchema& schema, Stat
     if (!out.empty()) out += ", ";
     const std::string type = engine_type(column);
     if (given == nullptr) {
-      out += "NULL::" + type + " AS " + name;
+      out += initial_literal(column) + "::" + type + " AS " + name;
     } else if (sql_name(given->type) == type) {
       out += name;
     } else {
@@ -134,6 +134,10 @@ ColumnType stored_type(const Type& type) {
 }  // namespace
 
 std::string engine_type(const LakeColumn& column) { return sql_name(column.column.type); }
+
+std::string initial_literal(const LakeColumn& column) {
+  return column.initial ? quote_literal(*column.initial) : "NULL";
+}
 
 std::string field_ids(const LakeTable& table) {
   std::string out = "{";

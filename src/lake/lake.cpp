@@ -70,7 +70,7 @@ select t.table_id, s.schema_name, t.table_name, s.path, s.path_is_relative, t.pa
   t.path_is_relative,
        c.column_id, c.column_name, c.column_type, c.nulls_allowed, c.parent_column is not null,
        c.column_order,
-       h.last_column, h.shaped_at
+       h.last_column, h.shaped_at, c.initial_default
 from ducklake.ducklake_table t
 join ducklake.ducklake_schema s on s.schema_id = t.schema_id and s.end_snapshot is null
 join ducklake.ducklake_column c on c.table_id = t.table_id and c.end_snapshot is null
@@ -89,6 +89,7 @@ LakeColumn read_column(const pg::Rows& rows, int row, bool& plain) {
   const auto type = parse_lake_type(rows.text(row, 9));
   plain = plain && type.has_value();
   if (type) out.column.type = *type;
+  if (!rows.is_null(row, 15)) out.initial = rows.string(row, 15);
   return out;
 }
 

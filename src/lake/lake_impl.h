@@ -110,6 +110,8 @@ std::string directory_name(const std::string& name);
 
 /// The SQL type of a column as the engine writes it into files.
 std::string engine_type(const LakeColumn& column);
+/// Its initial value as a literal of VARCHAR, or NULL.
+std::string initial_literal(const LakeColumn& column);
 /// {"a": 1, "b": 2}
 std::string field_ids(const LakeTable& table);
 /// A new file's path in the table's directory, which is created if need be.

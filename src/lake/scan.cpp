@@ -16,7 +16,7 @@ std::string schema_by_id(const LakeTable& table, const std::vector<std::int64_t>
     CHECK(found != table.columns.end());
     if (!out.empty()) out += ", ";
     out += std::to_string(id) + ": {name: 'c" + std::to_string(id) + "', type: '" +
-           engine_type(*found) + "', default_value: NULL}";
+           engine_type(*found) + "', default_value: " + initial_literal(*found) + "}";
   }
   return "MAP {" + out + "}";
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,9 +22,10 @@
 namespace minato::lake {
 
 struct LakeColumn {
-  std::int64_t column_id = 0;  // the Parquet field id: stays through renames and widening
-  std::int64_t order = 0;      // grows from column to column
-  Column column;               // source_type is empty
+  std::int64_t column_id = 0;          // the Parquet field id: stays through renames and widening
+  std::int64_t order = 0;              // grows from column to column
+  Column column;                       // source_type is empty
+  std::optional<std::string> initial;  // its value in files that lack it (as text; nothing: NULL)
   bool operator==(const LakeColumn&) const = default;
 };
 
@@ -152,10 +154,13 @@ enum class Contents { kept, replaced };
 /// The table with exactly these columns in this order: `renames` (old → new, in order) are carried
 /// out first, then columns are dropped, added and widened. Where its rows stay, a type that does
 /// not hold all values of the one before is Error{unsupported}; where the commit replaces them,
-/// such a column is dropped and added. NOT NULL is not enforced in the lake.
+/// such a column is dropped and added. `initials`: values of new columns in the rows that stay, as
+/// texts that cast to the column's type; others are NULL there. NOT NULL is not enforced in the
+/// lake.
 Result<LakeTable> altered(const LakeTable& table, const std::vector<Column>& columns,
                           const std::vector<std::pair<std::string, std::string>>& renames,
-                          Contents contents);
+                          Contents contents,
+                          const std::map<std::string, std::string>& initials = {});
 
 /// The lake as core and workers write it. Thread-safe; commits of all processes are serialised in
 /// PostgreSQL. `engine` must have the lake attached (attach_lake, not read-only) and outlive this.
@@ -183,8 +188,8 @@ class Lake {
   Status drop_table(const TableName& name);
 
   /// Writes rows into one new file; `selection` empty: all rows. Columns are matched by name; a
-  /// table column that the batch lacks is NULL; values are cast when types differ. Error{invalid}
-  /// when a batch column is not in the table.
+  /// table column that the batch lacks has its initial value; values are cast when types differ.
+  /// Error{invalid} when a batch column is not in the table.
   Result<DataFile> write_rows(const LakeTable& table, const RowBatch& batch,
                               std::span<const std::uint32_t> selection);
   Result<DataFile> write_rows(const LakeTable& table, std::span<const RowsPart> parts);
@@ -214,7 +219,7 @@ class Lake {
   using Columns = std::span<const ColumnView>;
   /// All rows of one Parquet file in file order, deleted ones included; the n-th row seen is
   /// position n. Columns are found by field id and converted to the table's types; one that the
-  /// file lacks is all NULL.
+  /// file lacks has its initial value.
   Status scan_file(const LakeTable& table, const std::string& path,
                    const std::vector<std::int64_t>& column_ids,
                    const std::function<Status(Columns)>& rows);

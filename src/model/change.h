@@ -44,7 +44,10 @@ struct SchemaChange {
   TableName new_name;
   TableSchemaPtr schema;
   std::vector<std::pair<std::string, std::string>> renames;  // old → new, in order
-  std::string statement;                                     // the source's text, for the log
+  /// New columns that are not NULL in the rows of before: name → value, as a text that casts to the
+  /// column's type.
+  std::map<std::string, std::string> initials;
+  std::string statement;  // the source's text, for the log
 };
 
 /// A piece of a source's stream. Either `ddl` alone, or rows of any number of tables.

@@ -13,13 +13,22 @@
 
 namespace minato::wire {
 
+/// A DEFAULT that is a constant: a number with its sign (also of b'101', TRUE and FALSE) or a text.
+struct DefaultConstant {
+  std::string text;
+  bool quoted = false;
+  bool operator==(const DefaultConstant&) const = default;
+};
+
 struct ColumnDefinition {
   std::string name;
   MysqlType type;  // charset as written, empty when it is the table's default
   bool not_null = false;
   bool explicit_null = false;
   bool primary_key = false;
-  bool computed = false;  // has a default other than NULL, AUTO_INCREMENT or an expression
+  std::optional<DefaultConstant> constant;  // its default
+  bool computed =
+      false;  // has a default other than NULL or a constant, AUTO_INCREMENT, an expression
   bool operator==(const ColumnDefinition&) const = default;
 };
 

@@ -213,8 +213,47 @@ bool ColumnParser::plain_attribute(MysqlType& type) {
   return in_.take_words({"COLUMN_FORMAT", "DEFAULT"}) || in_.take_words({"STORAGE", "DEFAULT"});
 }
 
+/// Takes the constant that is here, or nothing: where there is more than one.
+std::optional<DefaultConstant> ColumnParser::constant() {
+  const bool negative = in_.is_symbol('-');
+  std::size_t tokens = negative || in_.is_symbol('+') ? 1 : 0;
+  const bool sign = tokens > 0;
+  const SqlToken& first = in_.peek(tokens++);
+  DefaultConstant out;
+  if (first.kind == Kind::number) {
+    out.text = (negative ? "-" : "") + first.text;
+    if (in_.is_symbol('.', tokens) && in_.peek(tokens + 1).kind == Kind::number) {
+      out.text += "." + in_.peek(tokens + 1).text;
+      tokens += 2;
+    }
+  } else if (sign) {
+    return std::nullopt;
+  } else if (first.kind == Kind::string) {
+    out = {first.text, true};
+  } else if (in_.is_word("TRUE") || in_.is_word("FALSE")) {
+    out.text = in_.is_word("TRUE") ? "1" : "0";
+  } else if (in_.is_word("B") && in_.peek(1).kind == Kind::string) {
+    const std::string& bits = in_.peek(tokens++).text;
+    if (bits.empty() || bits.size() > 63 || bits.find_first_not_of("01") != std::string::npos) {
+      return std::nullopt;
+    }
+    out.text = std::to_string(std::stoull(bits, nullptr, 2));
+  } else {
+    return std::nullopt;
+  }
+  const SqlToken& after = in_.peek(tokens);
+  const bool ends = after.kind == Kind::word || after.kind == Kind::end ||
+                    (after.kind == Kind::symbol && (after.text == "," || after.text == ")"));
+  if (!ends) return std::nullopt;
+  while (tokens-- > 0) in_.next();
+  return out;
+}
+
 void ColumnParser::default_value(ColumnDefinition& column) {
+  column.constant.reset();
   if (in_.take_word("NULL")) return;
+  column.constant = constant();
+  if (column.constant) return;
   column.computed = true;
   if (in_.is_symbol('-') || in_.is_symbol('+')) in_.next();
   if (in_.is_symbol('(')) {

@@ -37,6 +37,7 @@ class ColumnParser {
   /// Words that change nothing for us; anything unknown is refused.
   bool plain_attribute(MysqlType& type);
   void default_value(ColumnDefinition& column);
+  std::optional<DefaultConstant> constant();
   static void finish_type(MysqlType& type);
 
   TokenReader in_;

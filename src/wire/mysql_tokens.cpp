@@ -79,6 +79,8 @@ class Splitter {
         ++at_;
       } else if (escapes && text_[at_] == '\\' && at_ + 1 < text_.size()) {
         ++at_;
+        // "\%" and "\_" stay as they are, for LIKE.
+        if (text_[at_] == '%' || text_[at_] == '_') value += '\\';
         value += unescaped(text_[at_]);
         continue;
       }

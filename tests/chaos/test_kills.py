@@ -108,6 +108,8 @@ class Chaos:
             f"INSERT INTO {table} SELECT seq, {n} FROM seq_1_to_100",
             f"ALTER TABLE {table} ADD COLUMN w INT DEFAULT 1, RENAME COLUMN v TO u",
             f"DELETE FROM {table} WHERE id < 50",
+            # Only the source knows what this is in the rows that are there: they are read anew.
+            f"ALTER TABLE {table} ADD COLUMN x INT DEFAULT (1 + 1)",
             database=DB,
         )
         platform.mart("m.stirred", f"SELECT {n} AS n, count(*) AS c{n} FROM {DB}.counter")

@@ -241,6 +241,9 @@ class Workload:
             f"ALTER TABLE orders RENAME COLUMN x{n} TO x{(n + 1) % 3}",
             f"ALTER TABLE items ADD COLUMN IF NOT EXISTS y{n} VARCHAR(10) DEFAULT 'y' FIRST",
             f"ALTER TABLE items DROP COLUMN IF EXISTS y{n}",
+            # Read anew, unlike the two above.
+            f"ALTER TABLE items ADD COLUMN IF NOT EXISTS z{n} INT DEFAULT (1 + {n})",
+            f"ALTER TABLE items DROP COLUMN IF EXISTS z{n}",
             f"CREATE TABLE IF NOT EXISTS extra{n} AS SELECT * FROM items LIMIT 20",
             f"CREATE TABLE IF NOT EXISTS extra{n} (id INT PRIMARY KEY) AS SELECT seq AS id, 'k'"
             " AS k FROM seq_1_to_40",

@@ -64,7 +64,9 @@ Result<int> source_list(const Platform& platform, bool json) {
   TRY_ASSIGN(const Config config, load_config(platform.dir));
   nlohmann::json all = nlohmann::json::array();
   for (const SourceConfig& source : config.sources) {
-    all.push_back({{"name", source.name}, {"url", source.url}, {"tables", source.tables},
+    all.push_back({{"name", source.name},
+                   {"url", source.url},
+                   {"tables", source.tables},
                    {"tls", source.tls}});
   }
   if (json) {

@@ -298,9 +298,9 @@ Status SourceRunner::upsert_table(const SchemaChange& change) {
   const TableName& table = change.table;
   if (applier_->lost().contains(table)) return {};
   TRY_ASSIGN(const std::optional<lake::LakeTable> known, applier_->find(table));
-  const auto after =
-      known ? lake::altered(*known, change.schema->columns, change.renames, lake::Contents::kept)
-            : lake_.draft(table, change.schema->columns);
+  const auto after = known ? lake::altered(*known, change.schema->columns, change.renames,
+                                           lake::Contents::kept, change.initials)
+                           : lake_.draft(table, change.schema->columns);
   if (!after && after.error().code == Code::unsupported) {
     log::info("table is read anew", {{"table", display(table)}, {"why", after.error()}});
     applier_->lose(table);

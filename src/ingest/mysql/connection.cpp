@@ -17,15 +17,23 @@ constexpr unsigned connect_seconds = 10;
 constexpr unsigned secure_transport_required = 3159;
 constexpr unsigned source_log_fatal = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
 
+bool says_one_of(std::string_view text, std::initializer_list<std::string_view> signs) {
+  return std::ranges::any_of(
+      signs, [&](std::string_view sign) { return text.find(sign) != std::string_view::npos; });
+}
+
 /// Number 1236 is for all that ends a binary log dump; these say that it will never go on from
 /// here.
 bool log_is_gone(std::string_view text) {
-  for (const std::string_view sign :
-       {"purged", "Could not find first log file", "not in the master's binlog",
-        "position > file size", "more GTIDs than the ", "anonymous transaction"}) {
-    if (text.find(sign) != std::string_view::npos) return true;
-  }
-  return false;
+  return says_one_of(text,
+                     {"purged", "Could not find first log file", "not in the master's binlog",
+                      "position > file size", "more GTIDs than the ", "anonymous transaction"});
+}
+
+/// CR_SSL_CONNECTION_ERROR is also for encrypted connections that break.
+bool tls_is_refused(std::string_view text) {
+  return says_one_of(text, {"certificate", "required", "alert", "version", "mismatch",
+                            "no start line", "unsupported"});
 }
 
 tl::unexpected<Error> to_error(unsigned number, const std::string& text, const std::string& where,
@@ -64,12 +72,6 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
                   "The source takes only connections with TLS (require_secure_transport=ON). Take "
                   "out tls = \"disable\" of this source.",
                   detail);
-    case CR_SSL_CONNECTION_ERROR:
-      return fail(Code::unauthenticated,
-                  "No encrypted connection to the source " + where + ": " + text +
-                      ". Check `tls` and `tls_ca_file` of this source, and the server's "
-                      "certificate.",
-                  detail);
     case CR_AUTH_PLUGIN_CANNOT_LOAD:
       return fail(Code::unsupported,
                   "This machine cannot log in as the account " + where + " wants it: " + text +
@@ -87,6 +89,15 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
                   "The source " + where + " cannot be reached: " + text +
                       ". Is it running, and are host and port right?",
                   detail);
+    case CR_SSL_CONNECTION_ERROR:
+      if (tls_is_refused(text)) {
+        return fail(Code::unauthenticated,
+                    "No encrypted connection to the source " + where + ": " + text +
+                        ". Check `tls` and `tls_ca_file` of this source, and the server's "
+                        "certificate.",
+                    detail);
+      }
+      [[fallthrough]];
     default:
       // 2000…2999 are the client library's own: the connection broke. So do 1040, 1053, 1158…1161,
       // 1927.
@@ -106,8 +117,9 @@ void initialise_library() {
   std::call_once(once, [] { mysql_library_init(0, nullptr, nullptr); });
 }
 
-/// To be called before the connection is made; nothing of the account is sent in the clear where TLS
-/// is verified (libmariadb 3.3, send_client_reply_packet: it refuses a server without TLS then).
+/// To be called before the connection is made; nothing of the account is sent in the clear where
+/// TLS is verified (libmariadb 3.3, send_client_reply_packet: it refuses a server without TLS
+/// then).
 void encrypt(MYSQL* mysql, const TlsOptions& tls) {
   const my_bool wanted = tls.mode != TlsMode::disable;
   const my_bool verified = tls.mode == TlsMode::verify_full;

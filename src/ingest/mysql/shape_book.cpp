@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
+#include "wire/mysql_initial.h"
 
 namespace minato::ingest::mysql {
 
@@ -26,20 +27,14 @@ void resolve_json(MysqlType& type) {
   type.charset = "utf8mb4";
 }
 
-/// New rows' columns are NULL in the rows that are there already.
-bool is_null_at_first(const ColumnDefinition& column) {
-  if (column.not_null || column.computed || column.primary_key) return false;
-  // A TIMESTAMP may be NOT NULL DEFAULT now() without saying so.
-  return column.type.kind != wire::MysqlKind::timestamp || column.explicit_null;
-}
-
 }  // namespace
 
 /// A table's shape while ALTER's actions are applied: columns with the names that they had before.
 struct ShapeBook::Draft {
   struct Item {
     Column column;
-    std::string old_name;  // empty: new
+    std::string old_name;                // empty: new …
+    std::optional<std::string> initial;  // … with this value in the rows that are there; or NULL
   };
   std::vector<Item> items;
   std::vector<std::string> key;  // by the columns' present names
@@ -47,7 +42,7 @@ struct ShapeBook::Draft {
   std::set<std::string> dropped;
 
   explicit Draft(const TableSchema& shape) {
-    for (const Column& column : shape.columns) items.push_back({column, column.name});
+    for (const Column& column : shape.columns) items.push_back({column, column.name, {}});
     for (const std::uint32_t index : shape.key) key.push_back(shape.columns[index].name);
   }
   /// Names compare without case, as the source does.
@@ -336,8 +331,10 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action, bool strict) con
     case Kind::add_column: {
       const ColumnDefinition& column = action.column;
       if (draft.find(column.name) != draft.items.end()) return action.if_exists;
-      if (!is_null_at_first(column)) return false;
-      draft.items.push_back({wire::lake_column(column.name, column.type, true), ""});
+      auto initial = wire::initial_value(column);
+      if (!initial) return false;
+      draft.items.push_back({wire::lake_column(column.name, column.type, !column.not_null), "",
+                             std::move(initial->text)});
       return draft.place(draft.items.end() - 1, action);
     }
     case Kind::drop_column:
@@ -413,6 +410,9 @@ Status ShapeBook::alter(const DdlStatement& statement, std::uint64_t sql_mode) {
       SchemaChange& change = report(SchemaChange::Kind::upsert_table, table);
       change.schema = known_[table];
       change.renames = draft.renames;
+      for (const Draft::Item& item : draft.items) {
+        if (item.initial) change.initials.emplace(item.column.name, *item.initial);
+      }
     }
   }
   for (const AlterAction& action : statement.actions) {

@@ -55,7 +55,14 @@ void take_ddl(Mirror& mirror, const StreamBatch& piece,
           if (rename->second == old) old = rename->first;
         }
         const auto at = std::ranges::find(before->columns, old, &Column::name);
-        fresh.push_back(at == before->columns.end() ? "NULL" : line[at - before->columns.begin()]);
+        const auto initial = change.initials.find(column.name);
+        if (at != before->columns.end()) {
+          fresh.push_back(line[at - before->columns.begin()]);
+        } else if (initial != change.initials.end()) {
+          fresh.push_back((is_string(column.type) ? "'" : "") + initial->second);
+        } else {
+          fresh.push_back("NULL");
+        }
       }
       changed.insert(fresh);
     }
@@ -116,8 +123,19 @@ const std::vector<DdlCase> common_cases = {
      {"ALTER TABLE shop.t ADD c VARCHAR(10) FIRST, ADD COLUMN (d INT, e TEXT), ADD f INT AFTER a",
       "UPDATE shop.t SET c = 'c', e = 'e', f = 4"},
      true},
-    {"add_with_default", {"ALTER TABLE shop.t ADD COLUMN c INT DEFAULT 5"}, false},
-    {"add_not_null", {"ALTER TABLE shop.t ADD COLUMN c INT NOT NULL"}, false},
+    {"add_with_default",
+     {"ALTER TABLE shop.t ADD COLUMN c INT DEFAULT 5, ADD COLUMN d VARCHAR(9) NOT NULL DEFAULT "
+      "'it''s' FIRST",
+      "UPDATE shop.t SET c = NULL WHERE id < 4", "ALTER TABLE shop.t RENAME COLUMN c TO e",
+      "ALTER TABLE shop.t MODIFY e BIGINT DEFAULT 6 AFTER id",
+      "INSERT INTO shop.t (id) VALUES (90)"},
+     true},
+    {"add_not_null", {"ALTER TABLE shop.t ADD COLUMN c INT NOT NULL, ADD d TEXT NOT NULL"}, true},
+    {"add_computed", {"ALTER TABLE shop.t ADD COLUMN c INT DEFAULT (a + 1)"}, false},
+    {"add_moment",
+     {"ALTER TABLE shop.t ADD COLUMN c DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP"},
+     false},
+    {"add_rounded", {"ALTER TABLE shop.t ADD COLUMN c DECIMAL(5,1) DEFAULT 1.25"}, false},
     {"drop", {"ALTER TABLE shop.t DROP COLUMN a", "DELETE FROM shop.t WHERE id = 3"}, true},
     {"rename",
      {"ALTER TABLE shop.t RENAME COLUMN a TO z, CHANGE b `新 ``名` VARCHAR(30) COMMENT 'it''s, "

@@ -1,0 +1,211 @@
+#include "wire/mysql_initial.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "wire/mysql_charset.h"
+#include "wire/mysql_values.h"
+
+namespace minato::wire {
+namespace {
+
+using Kind = MysqlKind;
+using Maybe = std::optional<InitialValue>;
+
+const InitialValue null_value{};
+
+bool all_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+int number(std::string_view digits) {
+  int value = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return value;
+}
+
+/// Of a literal without fraction or one of zeros only: nothing is rounded.
+std::optional<Int128> whole(std::string_view text) {
+  Int128 value = 0;
+  const auto point = text.find('.');
+  const std::string_view fraction = point == std::string_view::npos ? "" : text.substr(point + 1);
+  if (fraction.find_first_not_of('0') != std::string_view::npos) return std::nullopt;
+  const std::string_view integral = text.substr(0, point);
+  if (integral.find_first_of("0123456789") == std::string_view::npos) return std::nullopt;
+  if (!parse_decimal(integral, 38, 0, value)) return std::nullopt;
+  return value;
+}
+
+struct Range {
+  Int128 min;
+  Int128 max;
+};
+
+Range range(const MysqlType& type) {
+  static constexpr std::array<unsigned, 5> bits{8, 16, 24, 32, 64};  // tinyint … bigint
+  const Int128 values = Int128{1} << bits.at(static_cast<std::size_t>(type.kind));
+  if (type.is_unsigned) return {0, values - 1};
+  return {-values / 2, values / 2 - 1};
+}
+
+Maybe integer(Int128 value, const Range& allowed) {
+  if (value < allowed.min || value > allowed.max) return std::nullopt;
+  const bool negative = value < 0;
+  std::string digits;
+  for (Int128 rest = negative ? -value : value; rest > 0; rest /= 10) {
+    digits += static_cast<char>('0' + static_cast<int>(rest % 10));
+  }
+  std::ranges::reverse(digits);
+  return InitialValue{(negative ? "-" : "") + (digits.empty() ? "0" : digits)};
+}
+
+/// YYYY-MM-DD of the calendar from the year 1000 on.
+bool is_date(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
+  const std::string_view parts[] = {text.substr(0, 4), text.substr(5, 2), text.substr(8, 2)};
+  if (!std::ranges::all_of(parts, all_digits)) return false;
+  const int year = number(parts[0]);
+  const int month = number(parts[1]);
+  const int day = number(parts[2]);
+  if (year < 1000 || month < 1 || month > 12) return false;
+  static constexpr std::array<int, 12> days{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+  return day >= 1 && day <= days.at(static_cast<std::size_t>(month - 1)) + (month == 2 && leap);
+}
+
+/// HH:MM:SS of a day.
+bool is_time(std::string_view text) {
+  if (text.size() != 8 || text[2] != ':' || text[5] != ':') return false;
+  const std::string_view parts[] = {text.substr(0, 2), text.substr(3, 2), text.substr(6, 2)};
+  return std::ranges::all_of(parts, all_digits) && number(parts[0]) < 24 && number(parts[1]) < 60 &&
+         number(parts[2]) < 60;
+}
+
+/// Dates of zeros are NULL in the lake.
+Maybe moment(Kind kind, const std::string& text) {
+  if (text == "0000-00-00" || (kind != Kind::date && text == "0000-00-00 00:00:00")) {
+    return null_value;
+  }
+  if (kind == Kind::timestamp) return std::nullopt;  // in the session's zone
+  if (is_date(text)) return InitialValue{text};
+  const bool full = kind == Kind::datetime && text.size() == 19 && text[10] == ' ' &&
+                    is_date(text.substr(0, 10)) && is_time(text.substr(11));
+  return full ? Maybe(InitialValue{text}) : std::nullopt;
+}
+
+/// Whether a column of this charset holds `text` as it is: what the charset lacks, the source would
+/// change.
+bool holds(const std::string& charset, std::string_view text) {
+  const bool ascii = std::ranges::all_of(text, [](char c) { return (c & 0x80) == 0; });
+  const bool beyond_bmp = std::ranges::any_of(text, [](char c) { return (c & 0xf0) == 0xf0; });
+  if (charset == "utf8mb4") return true;
+  if (charset == "utf8mb3") return !beyond_bmp;
+  if (!ascii) return false;
+  const auto known = Charset::find(charset);
+  std::string back;
+  if (known) (*known)->convert(text, back);
+  return back == text;
+}
+
+Maybe text_value(const MysqlType& type, const std::string& text) {
+  if (!valid_utf8(text) || text.find('\0') != std::string::npos || text.ends_with(' ') ||
+      !holds(type.charset, text)) {
+    return std::nullopt;
+  }
+  const auto characters = std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; });
+  // TEXT(n) is of unknown length; the smallest has 255 bytes.
+  const bool fits = type.kind == Kind::text ? text.size() <= 255 : characters <= type.length;
+  return fits ? Maybe(InitialValue{text}) : std::nullopt;
+}
+
+Maybe member(const MysqlType& type, const std::string& text) {
+  if (type.kind == Kind::set && text.empty()) return InitialValue{""};
+  if (std::ranges::find(type.values, text) == type.values.end()) return std::nullopt;
+  return InitialValue{text};
+}
+
+/// As large as every value between is a FLOAT, also one of FLOAT(7,2).
+constexpr Range exact_floats{-(1 << 20), 1 << 20};
+
+Maybe of_constant(const MysqlType& type, const DefaultConstant& constant) {
+  const std::string& text = constant.text;
+  switch (type.kind) {
+    case Kind::tinyint:
+    case Kind::smallint:
+    case Kind::mediumint:
+    case Kind::integer:
+    case Kind::bigint: {
+      const auto value = whole(text);
+      return value ? integer(*value, range(type)) : std::nullopt;
+    }
+    case Kind::float32:
+    case Kind::float64: {
+      const auto value = whole(text);
+      if (!value || (*value < 0 && type.is_unsigned)) return std::nullopt;
+      return integer(*value, exact_floats);
+    }
+    case Kind::decimal: {
+      Int128 value = 0;
+      if (type.precision > 38 || text.find_first_of("0123456789") == std::string::npos ||
+          !parse_decimal(text, type.precision, type.scale, value) ||
+          (value < 0 && type.is_unsigned)) {
+        return std::nullopt;
+      }
+      return InitialValue{text};
+    }
+    case Kind::bit: {
+      if (type.length != 1 || constant.quoted || (text != "0" && text != "1")) return std::nullopt;
+      return InitialValue{text == "1" ? "true" : "false"};
+    }
+    case Kind::year: {
+      const bool plain = text.size() == 4 && all_digits(text) && text >= "1901" && text <= "2155";
+      return plain ? Maybe(InitialValue{text}) : std::nullopt;
+    }
+    case Kind::date:
+    case Kind::datetime:
+    case Kind::timestamp: return constant.quoted ? moment(type.kind, text) : std::nullopt;
+    case Kind::character:
+    case Kind::varchar:
+    case Kind::text: return constant.quoted ? text_value(type, text) : std::nullopt;
+    case Kind::enumeration:
+    case Kind::set: return constant.quoted ? member(type, text) : std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+/// Of a column that is NOT NULL and has no default ("implicit default" in the manuals).
+Maybe of_not_null(const MysqlType& type) {
+  switch (type.kind) {
+    case Kind::tinyint:
+    case Kind::smallint:
+    case Kind::mediumint:
+    case Kind::integer:
+    case Kind::bigint:
+    case Kind::float32:
+    case Kind::float64: return InitialValue{"0"};
+    case Kind::decimal: return type.precision > 38 ? std::nullopt : Maybe(InitialValue{"0"});
+    case Kind::bit: return type.length == 1 ? Maybe(InitialValue{"false"}) : std::nullopt;
+    case Kind::date:
+    case Kind::datetime: return null_value;
+    case Kind::character:
+    case Kind::varchar:
+    case Kind::text:
+    case Kind::set: return InitialValue{""};
+    case Kind::enumeration: return InitialValue{type.values.at(0)};
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::optional<InitialValue> initial_value(const ColumnDefinition& column) {
+  if (column.computed || column.primary_key) return std::nullopt;
+  if (column.constant) return of_constant(column.type, *column.constant);
+  if (column.not_null) return of_not_null(column.type);
+  // A TIMESTAMP may be NOT NULL DEFAULT now() without saying so.
+  if (column.type.kind == Kind::timestamp && !column.explicit_null) return std::nullopt;
+  return null_value;
+}
+
+}  // namespace minato::wire
