@@ -36,6 +36,14 @@ bool tls_is_refused(std::string_view text) {
                             "no start line", "unsupported"});
 }
 
+tl::unexpected<Error> not_encrypted(const std::string& text, const std::string& where,
+                                    const std::string& detail) {
+  return fail(Code::unauthenticated,
+              "No encrypted connection to the source " + where + ": " + text +
+                  ". Check `tls` and `tls_ca_file` of this source, and the server's certificate.",
+              detail);
+}
+
 tl::unexpected<Error> to_error(unsigned number, const std::string& text, const std::string& where,
                                const std::string& doing) {
   const std::string detail = doing + ": " + std::to_string(number) + " " + text;
@@ -90,13 +98,7 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
                       ". Is it running, and are host and port right?",
                   detail);
     case CR_SSL_CONNECTION_ERROR:
-      if (tls_is_refused(text)) {
-        return fail(Code::unauthenticated,
-                    "No encrypted connection to the source " + where + ": " + text +
-                        ". Check `tls` and `tls_ca_file` of this source, and the server's "
-                        "certificate.",
-                    detail);
-      }
+      if (tls_is_refused(text)) return not_encrypted(text, where, detail);
       [[fallthrough]];
     default:
       // 2000…2999 are the client library's own: the connection broke. So do 1040, 1053, 1158…1161,
