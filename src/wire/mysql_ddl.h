@@ -27,6 +27,7 @@ struct ColumnDefinition {
   bool explicit_null = false;
   bool primary_key = false;
   std::optional<DefaultConstant> constant;  // its default
+  bool now = false;                         // its default is CURRENT_TIMESTAMP, in whole seconds
   bool computed =
       false;  // has a default other than NULL or a constant, AUTO_INCREMENT, an expression
   bool operator==(const ColumnDefinition&) const = default;

@@ -249,11 +249,29 @@ std::optional<DefaultConstant> ColumnParser::constant() {
   return out;
 }
 
+/// CURRENT_TIMESTAMP, NOW(0) and their synonyms.
+bool ColumnParser::take_now() {
+  std::size_t tokens = 1;
+  if (!in_.is_word("CURRENT_TIMESTAMP") && !in_.is_word("NOW") && !in_.is_word("LOCALTIME") &&
+      !in_.is_word("LOCALTIMESTAMP")) {
+    return false;
+  }
+  if (in_.is_symbol('(', tokens)) {
+    ++tokens;
+    if (in_.peek(tokens).text == "0") ++tokens;
+    if (!in_.is_symbol(')', tokens++)) return false;
+  }
+  while (tokens-- > 0) in_.next();
+  return true;
+}
+
 void ColumnParser::default_value(ColumnDefinition& column) {
   column.constant.reset();
+  column.now = false;
   if (in_.take_word("NULL")) return;
   column.constant = constant();
-  if (column.constant) return;
+  column.now = !column.constant && take_now();
+  if (column.constant || column.now) return;
   column.computed = true;
   if (in_.is_symbol('-') || in_.is_symbol('+')) in_.next();
   if (in_.is_symbol('(')) {

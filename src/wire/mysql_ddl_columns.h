@@ -38,6 +38,7 @@ class ColumnParser {
   bool plain_attribute(MysqlType& type);
   void default_value(ColumnDefinition& column);
   std::optional<DefaultConstant> constant();
+  bool take_now();
   static void finish_type(MysqlType& type);
 
   TokenReader in_;

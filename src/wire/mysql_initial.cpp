@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 
+#include "model/time.h"
 #include "wire/mysql_charset.h"
 #include "wire/mysql_values.h"
 
@@ -197,10 +199,17 @@ Maybe of_not_null(const MysqlType& type) {
   }
 }
 
+/// A DATETIME would be in the session's zone; with fractions, `now` is not all.
+Maybe of_now(const MysqlType& type, std::uint32_t now) {
+  if (type.kind != Kind::timestamp || type.fraction > 0 || now == 0) return std::nullopt;
+  return InitialValue{rfc3339(SystemTime(std::chrono::seconds(now)))};
+}
+
 }  // namespace
 
-std::optional<InitialValue> initial_value(const ColumnDefinition& column) {
+std::optional<InitialValue> initial_value(const ColumnDefinition& column, std::uint32_t now) {
   if (column.computed || column.primary_key) return std::nullopt;
+  if (column.now) return of_now(column.type, now);
   if (column.constant) return of_constant(column.type, *column.constant);
   if (column.not_null) return of_not_null(column.type);
   // A TIMESTAMP may be NOT NULL DEFAULT now() without saying so.

@@ -2,6 +2,7 @@
 // events, so the statement alone must tell.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -15,8 +16,9 @@ struct InitialValue {
   bool operator==(const InitialValue&) const = default;
 };
 
-/// nullopt where it is not certain: expressions, the present time, times in the session's zone,
-/// constants that the source would round, cut or convert. The charset must be known.
-std::optional<InitialValue> initial_value(const ColumnDefinition& column);
+/// nullopt where it is not certain: expressions, times in the session's zone, constants that the
+/// source would round, cut or convert. The charset must be known; `now`: the statement's
+/// CURRENT_TIMESTAMP, seconds since 1970.
+std::optional<InitialValue> initial_value(const ColumnDefinition& column, std::uint32_t now);
 
 }  // namespace minato::wire

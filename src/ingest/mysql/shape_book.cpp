@@ -176,17 +176,16 @@ SchemaChange& ShapeBook::report(SchemaChange::Kind kind, const TableName& table)
   return change;
 }
 
-Result<ShapeChanges> ShapeBook::apply(std::string_view text, const std::string& database,
-                                      std::uint64_t sql_mode) {
+Result<ShapeChanges> ShapeBook::apply(const DdlStatement& statement, std::string_view text,
+                                      const StatementSession& session) {
   using Kind = DdlStatement::Kind;
-  const DdlStatement statement = wire::parse_ddl(text, database, sql_mode);
   changes_ = {};
   statement_ = std::string(text);
   if (statement.temporary) return std::exchange(changes_, {});
   switch (statement.kind) {
     case Kind::other: break;
     case Kind::create_table: TRY(create(statement)); break;
-    case Kind::alter_table: TRY(alter(statement, sql_mode)); break;
+    case Kind::alter_table: TRY(alter(statement, session)); break;
     case Kind::rename_table:
       for (std::size_t i = 0; i + 1 < statement.tables.size(); i += 2) {
         rename(statement.tables[i], statement.tables[i + 1]);
@@ -320,7 +319,8 @@ Status ShapeBook::create(const DdlStatement& statement) {
   return {};
 }
 
-bool ShapeBook::change(Draft& draft, const AlterAction& action, bool strict) const {
+bool ShapeBook::change(Draft& draft, const AlterAction& action,
+                       const StatementSession& session) const {
   using Kind = AlterAction::Kind;
   const auto item = draft.find_old(action.name);
   const bool there = item != draft.items.end();
@@ -331,7 +331,7 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action, bool strict) con
     case Kind::add_column: {
       const ColumnDefinition& column = action.column;
       if (draft.find(column.name) != draft.items.end()) return action.if_exists;
-      auto initial = wire::initial_value(column);
+      auto initial = wire::initial_value(column, session.now);
       if (!initial) return false;
       draft.items.push_back({wire::lake_column(column.name, column.type, !column.not_null), "",
                              std::move(initial->text)});
@@ -355,6 +355,7 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action, bool strict) con
       if (!before || !wire::keeps_values(*before, column.type)) return false;
       const bool in_key = std::ranges::any_of(
           draft.key, [&](const std::string& part) { return Draft::same(part, item->column.name); });
+      const bool strict = (session.sql_mode & sql_mode_strict) != 0;
       if (!strict && (column.not_null && item->column.nullable)) return false;
       if (column.primary_key) draft.key = {item->column.name};
       draft.rename(*item, column.name);
@@ -386,9 +387,8 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action, bool strict) con
   return false;
 }
 
-Status ShapeBook::alter(const DdlStatement& statement, std::uint64_t sql_mode) {
+Status ShapeBook::alter(const DdlStatement& statement, const StatementSession& session) {
   const TableName& table = statement.tables.at(0);
-  const bool strict = (sql_mode & sql_mode_strict) != 0;
   if (const TableSchemaPtr shape = find(table)) {
     std::vector<AlterAction> actions = statement.actions;
     std::vector<ColumnDefinition*> columns;
@@ -401,7 +401,7 @@ Status ShapeBook::alter(const DdlStatement& statement, std::uint64_t sql_mode) {
     TRY(fill_charsets(table, "", columns));
     Draft draft(*shape);
     const bool followed = std::ranges::all_of(
-        actions, [&](const AlterAction& action) { return change(draft, action, strict); });
+        actions, [&](const AlterAction& action) { return change(draft, action, session); });
     const auto fresh = followed && !draft.ambiguous() ? draft.finish(table) : std::nullopt;
     if (!fresh) {
       report_lost(table);

@@ -24,6 +24,12 @@ struct ShapeChanges {
   std::vector<TableName> lost;
 };
 
+/// How the session was when it ran a statement.
+struct StatementSession {
+  std::uint64_t sql_mode = 0;
+  std::uint32_t now = 0;  // its CURRENT_TIMESTAMP: seconds since 1970
+};
+
 class ShapeBook {
  public:
   /// Questions about the source as it is now, which may be later than the stream's place.
@@ -56,9 +62,9 @@ class ShapeBook {
 
   /// The character set of statements, by the number in the log; nullptr: UTF-8.
   Result<const wire::Charset*> client_charset(unsigned collation);
-  /// A statement of the log (UTF-8) that is no row change; `database` is its default database.
-  Result<ShapeChanges> apply(std::string_view statement, const std::string& database,
-                             std::uint64_t sql_mode);
+  /// A statement of the log that is no row change; `text` is for people.
+  Result<ShapeChanges> apply(const wire::DdlStatement& statement, std::string_view text,
+                             const StatementSession& session);
 
  private:
   struct Draft;
@@ -67,11 +73,11 @@ class ShapeBook {
   SchemaChange& report(SchemaChange::Kind kind, const TableName& table);
 
   Status create(const wire::DdlStatement& statement);
-  Status alter(const wire::DdlStatement& statement, std::uint64_t sql_mode);
+  Status alter(const wire::DdlStatement& statement, const StatementSession& session);
   void rename(const TableName& from, const TableName& to);
   void drop(const TableName& table);
   void drop_database(const std::string& database);
-  bool change(Draft& draft, const wire::AlterAction& action, bool strict) const;
+  bool change(Draft& draft, const wire::AlterAction& action, const StatementSession& session) const;
   Status fill_charsets(const TableName& table, const std::string& charset,
                        std::vector<wire::ColumnDefinition*> columns);
 

@@ -24,6 +24,7 @@ const Later kLater[] = {
     {"price", {TypeKind::decimal, 9, 2}, "1.25", "1.26"},
     {"day", {TypeKind::date}, "2024-02-29", "2024-03-01"},
     {"moment", {TypeKind::timestamp}, "2024-02-29 23:59:59", "1970-01-01 00:00:00"},
+    {"instant", {TypeKind::timestamptz}, "2024-02-29T23:59:59.000Z", "1970-01-01 00:00:00+00"},
     {"flag", {TypeKind::boolean}, "true", "false"},
     {"ratio", {TypeKind::float64}, "0", "-1.5"},
     {"nothing", {TypeKind::int32}, nullptr, "3"},

@@ -16,7 +16,7 @@ std::string initial(const std::string& definition, const std::string& charset = 
   if (statement.kind != DdlStatement::Kind::alter_table) return "unreadable";
   ColumnDefinition& column = statement.actions.at(0).column;
   if (has_charset(column.type.kind) && column.type.charset.empty()) column.type.charset = charset;
-  const auto value = initial_value(column);
+  const auto value = initial_value(column, 1709251199);  // 2024-02-29 23:59:59
   if (!value) return "?";
   return value->text ? *value->text : "NULL";
 }
@@ -54,6 +54,9 @@ TEST(MysqlInitial, ConstantsThatTheTypeHolds) {
            {"DATETIME(6) DEFAULT '2026-01-02'", "2026-01-02"},
            {"TIMESTAMP NOT NULL DEFAULT '0000-00-00 00:00:00'", "NULL"},
            {"TIMESTAMP NULL", "NULL"},
+           {"TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE NOW()",
+            "2024-02-29T23:59:59.000Z"},
+           {"TIMESTAMP(0) DEFAULT now(0) COMMENT 'x'", "2024-02-29T23:59:59.000Z"},
            {"VARCHAR(10) DEFAULT ''", ""},
            {"VARCHAR(10) DEFAULT 'it''s' NOT NULL", "it's"},
            {"VARCHAR(5) DEFAULT 'あいうえお'", "あいうえお"},
@@ -104,6 +107,8 @@ TEST(MysqlInitial, WhatIsNotCertain) {
            "DATETIME DEFAULT CURRENT_TIMESTAMP",
            "DATETIME DEFAULT '2026-01-02 03:04:05.5'",
            "TIMESTAMP DEFAULT '2026-01-02 03:04:05'",
+           "TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6)",
+           "TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP",
            "TIMESTAMP",
            "TIME DEFAULT '01:00:00'",
            "VARCHAR(3) DEFAULT 'abcd'",
