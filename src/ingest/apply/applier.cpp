@@ -147,6 +147,13 @@ Status Applier::prepare(lake::CommitRequest& request, std::vector<Lane*>& prepar
     deltas.push_back({table, rows, false});
     used_[table] = commits_;
   }
+  // Another shape is another table to those who read it, also without a row that changes.
+  const auto told = [&](const TableName& table) {
+    return std::ranges::find(deltas, table, &TableDelta::table) != deltas.end();
+  };
+  for (const auto& [id, change] : shaped_) {
+    if (!change.drop && !told(change.table.name)) deltas.push_back({change.table.name, 0, false});
+  }
   return {};
 }
 
