@@ -135,7 +135,7 @@ Status set_length(MysqlType& type, const std::vector<std::string>& arguments) {
       // FLOAT(25…53) is a DOUBLE; FLOAT(7,2) keeps its kind.
       if (arguments.size() == 1 && first > 24) type.kind = Kind::float64;
       return {};
-    case Kind::bit:
+    case Kind::bit: type.length = std::max(first, 1U); return {};  // BIT(0) is BIT(1)
     case Kind::character:
     case Kind::varchar:
     case Kind::binary:
@@ -280,7 +280,8 @@ std::string source_type(const MysqlType& type) {
     out += "(" + std::to_string(type.fraction) + ")";
   } else if (sized) {
     if (type.length == 0) out += "(0)";
-  } else if (type.length > 0 || type.kind == Kind::varchar || type.kind == Kind::varbinary) {
+  } else if (type.length > 0 || type.kind == Kind::varchar || type.kind == Kind::varbinary ||
+             type.kind == Kind::character || type.kind == Kind::binary) {  // CHAR(0) there is
     out += "(" + std::to_string(type.length) + ")";
   }
   if (type.is_unsigned) out += " unsigned";

@@ -25,7 +25,9 @@ class Doctor {
   std::vector<SourceCheck> run() {
     add("connection", true, connection_.server_version(), "");
     const std::string encryption = connection_.encryption();
-    add("encryption", true, encryption.empty() ? "none" : encryption, "");
+    const char* none = options_.tls.mode == TlsMode::disable ? "none, as `tls` of this source says"
+                                                             : "none: the server offers no TLS";
+    add("encryption", true, encryption.empty() ? none : encryption, "");
     check_settings();
     check_retention();
     check_privileges();

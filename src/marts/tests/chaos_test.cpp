@@ -38,7 +38,7 @@ pid_t start_worker(Platform& platform, const std::string& failpoints) {
 TEST(WorkerProcess, DISABLED_Run) {
   const char* conninfo = std::getenv("MINATO_TEST_WORKER");
   if (conninfo == nullptr) GTEST_SKIP();
-  lake::Engine engine = lake::testing::open_plain_engine();
+  lake::Engine engine = lake::testing::open_engine();
   lake::WriterOptions options;
   options.lake.catalog_conninfo = conninfo;
   options.lake.data_path = std::getenv("MINATO_TEST_LAKE");

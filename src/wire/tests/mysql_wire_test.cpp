@@ -279,6 +279,7 @@ TEST(MysqlTypes, round_trip) {
                            "bit(5)",
                            "binary(16)",
                            "varchar(0) utf8mb3",
+                           "char(0) utf8mb4",
                            "double",
                            "uuid",
                            "varchar(9) /*!100301 COMPRESSED*/ latin1",
@@ -290,6 +291,7 @@ TEST(MysqlTypes, round_trip) {
     EXPECT_EQ(source_type(*type), text);
     EXPECT_EQ(*parse_source_type(source_type(*type)), *type) << text;
   }
+  EXPECT_EQ(*parse_source_type("bit(0)"), *parse_source_type("bit(1)"));
   EXPECT_EQ(lake_type(*parse_source_type("decimal(65,2)")).kind, TypeKind::varchar);
   EXPECT_FALSE(parse_source_type("decimal(70,2)"));
   EXPECT_FALSE(parse_source_type("money"));
