@@ -161,6 +161,16 @@ Result<GtidEvent> parse_gtid(Bytes body) {
   gtid.ddl = (flags & 32) != 0;
   gtid.prepared_xa = (flags & 64) != 0;
   gtid.completed_xa = (flags & 128) != 0;
+  if ((flags & 2) != 0) in.u64();  // group commit id
+  if (gtid.prepared_xa || gtid.completed_xa) {
+    in.u32();
+    const std::size_t name = in.u8();
+    in.take(name + in.u8());
+  }
+  // Zeros up to 10.7, where nothing else follows.
+  constexpr std::uint8_t start_alter = 2;
+  constexpr std::uint8_t rollback_alter = 8;
+  if (in.ok() && !in.empty()) gtid.without_effect = (in.u8() & (start_alter | rollback_alter)) != 0;
   return gtid;
 }
 

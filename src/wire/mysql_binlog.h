@@ -94,6 +94,9 @@ struct GtidEvent {
   bool ddl = false;
   bool prepared_xa = false;   // the group ends with XA PREPARE, not with a commit
   bool completed_xa = false;  // XA COMMIT or ROLLBACK of an earlier group
+  // START ALTER or ROLLBACK ALTER (binlog_alter_two_phase, MariaDB 10.8): the group's statement
+  // changes nothing, COMMIT ALTER says it again.
+  bool without_effect = false;
 };
 Result<GtidEvent> parse_gtid(Bytes body);
 

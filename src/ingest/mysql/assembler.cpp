@@ -141,6 +141,7 @@ Status Assembler::on_gtid(const wire::Event& event) {
   TRY(begin_group(MariadbGtid{gtid.domain, event.header.server_id, gtid.sequence}));
   standalone_ = gtid.standalone;
   xa_ = gtid.prepared_xa;
+  without_effect_ = gtid.without_effect;
   return {};
 }
 
@@ -151,6 +152,7 @@ Status Assembler::on_mysql_gtid(const wire::Event& event) {
   TRY(begin_group(gtid));
   standalone_ = true;  // unless BEGIN or XA START follows
   xa_ = false;
+  without_effect_ = false;
   return {};
 }
 
@@ -213,7 +215,7 @@ Status Assembler::on_query(const wire::Event& event) {
     return query.text.size() <= 10 ? end_group(event.header) : Status{};
   }
   if (word != "SAVEPOINT" && word != "RELEASE") {
-    if (next_step()) TRY(on_statement(query, event));
+    if (next_step() && !without_effect_) TRY(on_statement(query, event));
   }
   if (standalone_ || !in_group_) return end_group(event.header);
   return {};

@@ -106,7 +106,8 @@ class Assembler {
   std::vector<std::uint8_t> storage_;
 
   bool in_group_ = false;
-  bool standalone_ = false;  // the group is one statement, without a COMMIT
+  bool standalone_ = false;      // the group is one statement, without a COMMIT …
+  bool without_effect_ = false;  // … which is said again when it is carried out
   std::optional<Gtid> gtid_;
   std::uint64_t steps_ = 0;      // row events and statements of the group that were taken in
   std::uint64_t skip_ = 0;       // steps to pass over after a reconnection

@@ -200,6 +200,13 @@ const std::vector<DdlCase> common_cases = {
      true},
 };
 const std::vector<DdlCase> mariadb_cases = {
+    {"two_phases",
+     {"SET SESSION binlog_alter_two_phase=ON", "ALTER TABLE shop.t ADD COLUMN c INT DEFAULT 5",
+      "INSERT INTO shop.t VALUES (90, 1, 'x', 2), (91, 1, 'x', 3)",
+      "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; "
+      "ALTER TABLE shop.t DROP COLUMN a, RENAME COLUMN c TO a, ADD UNIQUE (b); END",
+      "ALTER TABLE shop.t RENAME COLUMN c TO d", "UPDATE shop.t SET d = 7 WHERE id = 90"},
+     true},
     {"create_as_select",
      {"CREATE TABLE shop.c AS SELECT * FROM shop.t WHERE id < 5",
       "CREATE OR REPLACE TABLE shop.c (only_this INT, words VARCHAR(9)) CHARSET=latin1",
