@@ -21,8 +21,8 @@ void check_column(ColumnDefinition column) {
   const std::string written = source_type(type);
   const auto again = parse_source_type(written);
   if (again) CHECK(source_type(*again) == written);
-  for (const std::uint32_t now : {0U, 1U, 4294967295U}) {
-    const auto initial = initial_value(column, now);
+  for (const StatementTime& time : {StatementTime{}, {1, "+09:00"}, {4294967295U, "Asia/Tokyo"}}) {
+    const auto initial = initial_value(column, time);
     if (!initial || !initial->text) continue;
     CHECK(initial->text->find('\0') == std::string::npos);
     const bool member = type.kind == MysqlKind::enumeration || type.kind == MysqlKind::set;

@@ -220,7 +220,7 @@ Result<QueryEvent> parse_query(Bytes body, bool compressed, std::string& storage
   query.database = in.text(database_size);
   in.u8();
   if (!in.ok()) return malformed("QUERY");
-  // Status variables come in ascending order; those after the character set do not concern us.
+  // Status variables come in ascending order; those after the time zone do not concern us.
   for (bool more = true; more && !status.empty() && status.ok();) {
     switch (status.u8()) {
       case 0: status.u32(); break;
@@ -230,6 +230,10 @@ Result<QueryEvent> parse_query(Bytes body, bool compressed, std::string& storage
       case 3: status.u32(); break;
       case 4:
         query.client_charset = status.u16();
+        status.u32();  // of the connection, of the server
+        break;
+      case 5:
+        query.time_zone = status.text(status.u8());
         more = false;
         break;
       default: more = false;

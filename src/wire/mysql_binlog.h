@@ -119,6 +119,7 @@ struct QueryEvent {
   std::string_view text;  // in the client's character set
   std::uint64_t sql_mode = 0;
   std::uint16_t client_charset = 0;  // collation id; 0: not said
+  std::string_view time_zone;        // "+09:00", "Asia/Tokyo", "SYSTEM"; empty: it did not matter
   std::int32_t error = 0;
 };
 /// `storage` holds the text when the event is compressed, and must outlive the result.

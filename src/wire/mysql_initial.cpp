@@ -5,6 +5,8 @@
 #include <charconv>
 #include <chrono>
 
+#include <cctz/time_zone.h>
+
 #include "model/time.h"
 #include "wire/mysql_charset.h"
 #include "wire/mysql_values.h"
@@ -84,16 +86,57 @@ bool is_time(std::string_view text) {
          number(parts[2]) < 60;
 }
 
+/// nullopt: unknown. "SYSTEM" is: the log does not tell which that is.
+std::optional<cctz::time_zone> zone_of(std::string_view name) {
+  if (name.size() == 6 && (name[0] == '+' || name[0] == '-') && name[3] == ':' &&
+      all_digits(name.substr(1, 2)) && all_digits(name.substr(4, 2))) {
+    const int minutes = number(name.substr(1, 2)) * 60 + number(name.substr(4, 2));
+    return cctz::fixed_time_zone(std::chrono::minutes(name[0] == '-' ? -minutes : minutes));
+  }
+  const bool plain = std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_';
+  });
+  cctz::time_zone zone;
+  if (!plain || name.empty() || name == "SYSTEM" || !cctz::load_time_zone(std::string(name), &zone))
+    return std::nullopt;
+  return zone;
+}
+
+/// A wall clock's time as the instant that it is there; nullopt where clocks are set back or
+/// forward.
+Maybe instant(const std::string& text, std::string_view time_zone) {
+  const auto zone = zone_of(time_zone);
+  if (!zone) return std::nullopt;
+  const std::string_view all = text;
+  const bool timed = all.size() == 19;
+  const cctz::civil_second wall(number(all.substr(0, 4)), number(all.substr(5, 2)),
+                                number(all.substr(8, 2)), timed ? number(all.substr(11, 2)) : 0,
+                                timed ? number(all.substr(14, 2)) : 0,
+                                timed ? number(all.substr(17, 2)) : 0);
+  const auto found = zone->lookup(wall);
+  if (found.kind != cctz::time_zone::civil_lookup::UNIQUE) return std::nullopt;
+  return InitialValue{rfc3339(found.pre)};
+}
+
 /// Dates of zeros are NULL in the lake.
-Maybe moment(Kind kind, const std::string& text) {
+Maybe moment(Kind kind, const std::string& text, std::string_view time_zone) {
   if (text == "0000-00-00" || (kind != Kind::date && text == "0000-00-00 00:00:00")) {
     return null_value;
   }
-  if (kind == Kind::timestamp) return std::nullopt;  // in the session's zone
-  if (is_date(text)) return InitialValue{text};
-  const bool full = kind == Kind::datetime && text.size() == 19 && text[10] == ' ' &&
+  const bool full = kind != Kind::date && text.size() == 19 && text[10] == ' ' &&
                     is_date(text.substr(0, 10)) && is_time(text.substr(11));
-  return full ? Maybe(InitialValue{text}) : std::nullopt;
+  if (!full && !is_date(text)) return std::nullopt;
+  return kind == Kind::timestamp ? instant(text, time_zone) : InitialValue{text};
+}
+
+/// With fractions, the statement's seconds are not all.
+Maybe of_now(const MysqlType& type, const StatementTime& statement) {
+  if (type.fraction > 0 || statement.seconds == 0) return std::nullopt;
+  const cctz::time_point<cctz::seconds> now{cctz::seconds(statement.seconds)};
+  if (type.kind == Kind::timestamp) return InitialValue{rfc3339(now)};
+  const auto zone = zone_of(statement.time_zone);
+  if (type.kind != Kind::datetime || !zone) return std::nullopt;
+  return InitialValue{cctz::format("%Y-%m-%d %H:%M:%S", now, *zone)};
 }
 
 /// Whether a column of this charset holds `text` as it is: what the charset lacks, the source would
@@ -130,7 +173,8 @@ Maybe member(const MysqlType& type, const std::string& text) {
 /// As large as every value between is a FLOAT, also one of FLOAT(7,2).
 constexpr Range exact_floats{-(1 << 20), 1 << 20};
 
-Maybe of_constant(const MysqlType& type, const DefaultConstant& constant) {
+Maybe of_constant(const MysqlType& type, const DefaultConstant& constant,
+                  std::string_view time_zone) {
   const std::string& text = constant.text;
   switch (type.kind) {
     case Kind::tinyint:
@@ -166,7 +210,8 @@ Maybe of_constant(const MysqlType& type, const DefaultConstant& constant) {
     }
     case Kind::date:
     case Kind::datetime:
-    case Kind::timestamp: return constant.quoted ? moment(type.kind, text) : std::nullopt;
+    case Kind::timestamp:
+      return constant.quoted ? moment(type.kind, text, time_zone) : std::nullopt;
     case Kind::character:
     case Kind::varchar:
     case Kind::text: return constant.quoted ? text_value(type, text) : std::nullopt;
@@ -199,18 +244,13 @@ Maybe of_not_null(const MysqlType& type) {
   }
 }
 
-/// A DATETIME would be in the session's zone; with fractions, `now` is not all.
-Maybe of_now(const MysqlType& type, std::uint32_t now) {
-  if (type.kind != Kind::timestamp || type.fraction > 0 || now == 0) return std::nullopt;
-  return InitialValue{rfc3339(SystemTime(std::chrono::seconds(now)))};
-}
-
 }  // namespace
 
-std::optional<InitialValue> initial_value(const ColumnDefinition& column, std::uint32_t now) {
+std::optional<InitialValue> initial_value(const ColumnDefinition& column,
+                                          const StatementTime& statement) {
   if (column.computed || column.primary_key) return std::nullopt;
-  if (column.now) return of_now(column.type, now);
-  if (column.constant) return of_constant(column.type, *column.constant);
+  if (column.now) return of_now(column.type, statement);
+  if (column.constant) return of_constant(column.type, *column.constant, statement.time_zone);
   if (column.not_null) return of_not_null(column.type);
   // A TIMESTAMP may be NOT NULL DEFAULT now() without saying so.
   if (column.type.kind == Kind::timestamp && !column.explicit_null) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "wire/mysql_ddl.h"
 
@@ -16,9 +17,15 @@ struct InitialValue {
   bool operator==(const InitialValue&) const = default;
 };
 
-/// nullopt where it is not certain: expressions, times in the session's zone, constants that the
-/// source would round, cut or convert. The charset must be known; `now`: the statement's
-/// CURRENT_TIMESTAMP, seconds since 1970.
-std::optional<InitialValue> initial_value(const ColumnDefinition& column, std::uint32_t now);
+/// CURRENT_TIMESTAMP of a statement, and the time zone of its session.
+struct StatementTime {
+  std::uint32_t seconds = 0;   // since 1970; 0: not known
+  std::string_view time_zone;  // as QueryEvent::time_zone
+};
+
+/// nullopt where it is not certain: expressions, times in a session's zone that is not told,
+/// constants that the source would round, cut or convert. The charset must be known.
+std::optional<InitialValue> initial_value(const ColumnDefinition& column,
+                                          const StatementTime& statement);
 
 }  // namespace minato::wire

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+import test_ddl
 import test_types
 from harness.compare import compare
 from harness.mariadb import CDC_PASSWORD
@@ -56,6 +57,29 @@ def test_every_type_and_statement_reaches_the_gate(mysql, new_platform):
     platform.wait(30)
     compare(mysql, platform, "shop")
     assert platform.query('SELECT sku, n FROM shop."在庫"') == [("品1", 4)]
+
+
+def test_rows_that_are_there_get_the_new_columns_value(mysql, new_platform):
+    """As in test_ddl.py: by the statement alone, the table is not read anew."""
+    mysql.run("CREATE DATABASE grown")
+    mysql.run("CREATE TABLE t (id INT PRIMARY KEY)", database="grown")
+    mysql.run("INSERT INTO t VALUES (1), (2), (3)", database="grown")
+    platform = new_platform()
+    platform.source_add(mysql.url(), "grown.%")
+    platform.serve()
+    platform.wait(30)
+    reads = platform.log.read_text().count("reading tables")
+    certain = [d for d in test_ddl.CERTAIN if not d.startswith("TEXT DEFAULT")]  # not in MySQL
+    mysql.run(
+        "SET sql_mode = '', time_zone = '+09:00'",
+        *[f"ALTER TABLE t ADD COLUMN c{n} {d}" for n, d in enumerate(certain)],
+        "INSERT INTO t (id) VALUES (4)",
+        "DELETE FROM t WHERE id = 2",
+        database="grown",
+    )
+    platform.wait(60)
+    compare(mysql, platform, "grown")
+    assert platform.log.read_text().count("reading tables") == reads
 
 
 def test_nothing_is_lost_or_doubled_over_kills_of_both_sides(mysql, new_platform):

@@ -281,8 +281,9 @@ Status Assembler::on_schema_statement(const wire::QueryEvent& query, const wire:
     text = converted;
   }
   const wire::DdlStatement statement = wire::parse_ddl(text, query.database, query.sql_mode);
-  TRY_ASSIGN(ShapeChanges changes,
-             shapes_.apply(statement, text, {query.sql_mode, event.header.timestamp}));
+  TRY_ASSIGN(
+      ShapeChanges changes,
+      shapes_.apply(statement, text, {query.sql_mode, {event.header.timestamp, query.time_zone}}));
   if (!changes.ddl.empty()) {
     // What came before stands on its own: a piece is either rows or DDL.
     StreamBatch& rows = queue_.open();

@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
-#include "wire/mysql_initial.h"
 
 namespace minato::ingest::mysql {
 
@@ -331,7 +330,7 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action,
     case Kind::add_column: {
       const ColumnDefinition& column = action.column;
       if (draft.find(column.name) != draft.items.end()) return action.if_exists;
-      auto initial = wire::initial_value(column, session.now);
+      auto initial = wire::initial_value(column, session.time);
       if (!initial) return false;
       draft.items.push_back({wire::lake_column(column.name, column.type, !column.not_null), "",
                              std::move(initial->text)});

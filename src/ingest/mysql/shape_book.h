@@ -14,6 +14,7 @@
 #include "model/change.h"
 #include "wire/mysql_charset.h"
 #include "wire/mysql_ddl.h"
+#include "wire/mysql_initial.h"
 
 namespace minato::ingest::mysql {
 
@@ -27,7 +28,7 @@ struct ShapeChanges {
 /// How the session was when it ran a statement.
 struct StatementSession {
   std::uint64_t sql_mode = 0;
-  std::uint32_t now = 0;  // its CURRENT_TIMESTAMP: seconds since 1970
+  wire::StatementTime time;
 };
 
 class ShapeBook {

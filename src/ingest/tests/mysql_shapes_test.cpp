@@ -133,7 +133,7 @@ const std::vector<DdlCase> common_cases = {
     {"add_not_null", {"ALTER TABLE shop.t ADD COLUMN c INT NOT NULL, ADD d TEXT NOT NULL"}, true},
     {"add_computed", {"ALTER TABLE shop.t ADD COLUMN c INT DEFAULT (a + 1)"}, false},
     {"add_moment",
-     {"ALTER TABLE shop.t ADD COLUMN c DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP"},
+     {"ALTER TABLE shop.t ADD COLUMN c DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"},
      false},
     {"add_rounded", {"ALTER TABLE shop.t ADD COLUMN c DECIMAL(5,1) DEFAULT 1.25"}, false},
     {"drop", {"ALTER TABLE shop.t DROP COLUMN a", "DELETE FROM shop.t WHERE id = 3"}, true},

@@ -11,12 +11,13 @@ namespace minato::wire {
 namespace {
 
 /// "NULL", the text, or "?" where it is not certain.
-std::string initial(const std::string& definition, const std::string& charset = "utf8mb4") {
+std::string initial(const std::string& definition, const std::string& charset = "utf8mb4",
+                    std::string_view time_zone = "SYSTEM") {
   DdlStatement statement = parse_ddl("ALTER TABLE t ADD COLUMN c " + definition, "d", 0);
   if (statement.kind != DdlStatement::Kind::alter_table) return "unreadable";
   ColumnDefinition& column = statement.actions.at(0).column;
   if (has_charset(column.type.kind) && column.type.charset.empty()) column.type.charset = charset;
-  const auto value = initial_value(column, 1709251199);  // 2024-02-29 23:59:59
+  const auto value = initial_value(column, {1709251199, time_zone});  // 2024-02-29 23:59:59
   if (!value) return "?";
   return value->text ? *value->text : "NULL";
 }
@@ -127,6 +128,29 @@ TEST(MysqlInitial, WhatIsNotCertain) {
        }) {
     EXPECT_EQ(initial(definition), "?") << definition;
   }
+}
+
+TEST(MysqlInitial, TimesInTheSessionsZone) {
+  const auto at = [](const std::string& definition, std::string_view zone) {
+    return initial(definition, "utf8mb4", zone);
+  };
+  const std::string now = "DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP";
+  EXPECT_EQ(at(now, "+09:00"), "2024-03-01 08:59:59");
+  EXPECT_EQ(at(now, "-01:30"), "2024-02-29 22:29:59");
+  EXPECT_EQ(at(now, "Asia/Tokyo"), "2024-03-01 08:59:59");
+  EXPECT_EQ(at(now, "UTC"), "2024-02-29 23:59:59");
+  EXPECT_EQ(at("DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6)", "UTC"), "?");
+  EXPECT_EQ(at("DATE DEFAULT CURRENT_TIMESTAMP", "UTC"), "?");
+  for (const char* zone : {"SYSTEM", "", "../etc/passwd", "Not/There", "+9:00"}) {
+    EXPECT_EQ(at(now, zone), "?") << zone;
+  }
+  const std::string noon = "TIMESTAMP NULL DEFAULT '2026-01-02 12:00:00'";
+  EXPECT_EQ(at(noon, "+09:00"), "2026-01-02T03:00:00.000Z");
+  EXPECT_EQ(at(noon, "America/New_York"), "2026-01-02T17:00:00.000Z");
+  EXPECT_EQ(at("TIMESTAMP DEFAULT '2026-01-02'", "+09:00"), "2026-01-01T15:00:00.000Z");
+  // Twice, or never, on that day.
+  EXPECT_EQ(at("TIMESTAMP DEFAULT '2026-11-01 01:30:00'", "America/New_York"), "?");
+  EXPECT_EQ(at("TIMESTAMP DEFAULT '2026-03-08 02:30:00'", "America/New_York"), "?");
 }
 
 TEST(MysqlInitial, OtherCharsets) {
