@@ -43,7 +43,8 @@ class Flavour {
   /// The same with its file and offset, where current() leaves them out.
   virtual Result<LogPosition> log_end(Connection& connection) const = 0;
   /// Opens a transaction on `connection` whose view of `tables` belongs to the place returned.
-  virtual Result<LogPosition> open_view(const SourceOptions& options, Connection& connection,
+  /// `helper`, another connection, may lock tables meanwhile; after an error it must be closed.
+  virtual Result<LogPosition> open_view(Connection& connection, Connection& helper,
                                         const std::vector<TableName>& tables) const = 0;
   /// Asks for the log after `from`; from then on its packets come. Error{source_gap} when the
   /// source has less than was read from it: its log was reset, or it was restored. Asked for more,

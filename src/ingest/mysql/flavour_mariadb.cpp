@@ -74,8 +74,7 @@ Result<LogPosition> FlavourMariadb::log_end(Connection& connection) const {
 }
 
 /// Its view of InnoDB tables and the log position belong together: no lock is needed.
-Result<LogPosition> FlavourMariadb::open_view(const SourceOptions& /*options*/,
-                                              Connection& connection,
+Result<LogPosition> FlavourMariadb::open_view(Connection& connection, Connection& /*helper*/,
                                               const std::vector<TableName>& /*tables*/) const {
   TRY(connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
   TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));

@@ -12,7 +12,6 @@ namespace {
 constexpr unsigned long version_min = 80011;  // the first of 8.0 for general use
 constexpr unsigned long status_renamed_in = 80200;
 constexpr auto dump_gtid = static_cast<enum_server_command>(30);  // COM_BINLOG_DUMP_GTID
-constexpr std::chrono::seconds lock_answer_max{30};
 
 constexpr auto all_settings = std::to_array<Setting>({
     {"log_bin", "ON",
@@ -140,15 +139,14 @@ Result<LogPosition> FlavourMysql::log_end(Connection& connection) const {
 /// second connection keeps the tables' writers out for a moment: whoever held them has finished, in
 /// the engine and in gtid_executed, before LOCK TABLES gets them. Transactions on other tables go
 /// on; whether they are in the set or not does not matter to these tables.
-Result<LogPosition> FlavourMysql::open_view(const SourceOptions& options, Connection& connection,
+Result<LogPosition> FlavourMysql::open_view(Connection& connection, Connection& helper,
                                             const std::vector<TableName>& tables) const {
-  TRY(check_settings(connection));
   TRY(connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
-  TRY_ASSIGN(auto locker, Connection::open(options, lock_answer_max));
-  TRY(locker.run("SET SESSION lock_wait_timeout=2"));
-  TRY(lock(locker, tables));
+  TRY(helper.run("SET SESSION lock_wait_timeout=2"));
+  TRY(lock(helper, tables));
   TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
-  TRY_ASSIGN(LogPosition position, current(connection));  // the locks end with `locker`
+  TRY_ASSIGN(LogPosition position, current(connection));
+  TRY(helper.run("UNLOCK TABLES"));
   if (position.gtids.empty()) return position;  // file and offset would be the log's only order
   // Others go on writing: about here. They serve to measure; the set alone is the place.
   TRY_ASSIGN(const LogPosition end, log_end(connection));

@@ -13,7 +13,7 @@ class FlavourMysql : public Flavour {
   std::span<const Privilege> privileges() const override;
   Result<LogPosition> current(Connection& connection) const override;
   Result<LogPosition> log_end(Connection& connection) const override;
-  Result<LogPosition> open_view(const SourceOptions& options, Connection& connection,
+  Result<LogPosition> open_view(Connection& connection, Connection& helper,
                                 const std::vector<TableName>& tables) const override;
   Status begin_stream(Connection& connection, const LogPosition& from, std::uint32_t server_id,
                       std::chrono::seconds heartbeat) const override;

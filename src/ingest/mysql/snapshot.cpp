@@ -43,10 +43,14 @@ Result<LogPosition> open_held_view(const SourceOptions& options, Connection& con
                                    const std::vector<TableName>& tables) {
   constexpr int guard_seconds_max = 10;
   constexpr int seconds_max = 2;
+  constexpr std::chrono::seconds lock_answer_max{30};
+  // All that takes time comes before the guard: what a DDL may come into is short then.
+  TRY(check_settings(connection));
+  TRY_ASSIGN(auto helper, Connection::open(options, lock_answer_max));
   TRY_ASSIGN(auto guard, Connection::open(options, silence_max));
   TRY(guard.run("BEGIN"));
   TRY(hold(guard, tables, guard_seconds_max));
-  TRY_ASSIGN(LogPosition position, Flavour::of(connection).open_view(options, connection, tables));
+  TRY_ASSIGN(LogPosition position, Flavour::of(connection).open_view(connection, helper, tables));
   TRY(hold(connection, tables, seconds_max));
   return position;
 }

@@ -241,7 +241,7 @@ TEST_F(Mysql8, first_reads_know_which_table_is_which_while_names_change) {
     while (!done) {
       ASSERT_TRUE(
           connection->run("RENAME TABLE shop.a TO shop.x, shop.b TO shop.a, shop.x TO shop.b"));
-      std::this_thread::sleep_for(milliseconds(60));  // a load, not a wait
+      std::this_thread::sleep_for(milliseconds(100));  // a load, not a wait
     }
   });
   const auto source = make_mysql_source(server().options());
