@@ -35,6 +35,7 @@ SLOW_UNITS = (
     "DifferentialTest.*",
     "GateEscapes.*",  # tests/e2e/test_escapes.py
     "Gate.IdleSessionsEnd",
+    "InitialTest.InEveryQuestion",
     "LogGauge.MeasuresMariadb",
     "MaintenanceTest.*",
     "MartsTest.*",  # tests/e2e/test_marts.py
