@@ -96,9 +96,10 @@ std::optional<cctz::time_zone> zone_of(std::string_view name) {
   const bool plain = std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_';
   });
+  // The zones of "right/" count leap seconds.
+  const bool known = plain && !name.empty() && name != "SYSTEM" && !name.starts_with("right/");
   cctz::time_zone zone;
-  if (!plain || name.empty() || name == "SYSTEM" || !cctz::load_time_zone(std::string(name), &zone))
-    return std::nullopt;
+  if (!known || !cctz::load_time_zone(std::string(name), &zone)) return std::nullopt;
   return zone;
 }
 
