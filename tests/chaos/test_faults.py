@@ -44,6 +44,8 @@ def test_source_unreachable(source, new_platform, how):
     platform.source_add(source.url(port=proxy.port), "shop.%")
     platform.serve()
     platform.wait(30)
+    # Between its first read and its stream there are questions, whose answers are awaited longer.
+    wait_until(lambda: platform.status()["sources"][0]["state"] == "streaming", 30)
     getattr(proxy, how)()
     source.run("INSERT INTO shop.t (v) SELECT 'unseen' FROM seq_1_to_500")
     away = time.monotonic()
