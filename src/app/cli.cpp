@@ -115,15 +115,14 @@ class CommandLine {
                     "'database.pattern', % stands for anything; may be repeated")
         ->required()
         ->take_all();
-    add->add_option("--tls", source_.tls,
+    add->add_option("--tls", source_.tls.mode,
                     "prefer (default: encrypted where the server can), require, verify-full (with "
-                    "its certificate and name checked), disable")
-        ->check(CLI::IsMember({"disable", "prefer", "require", "verify-full"}));
-    add->add_option("--tls-ca-file", source_.tls_ca_file,
+                    "its certificate and name checked), disable");
+    add->add_option("--tls-ca-file", source_.tls.ca_file,
                     "authorities for verify-full, PEM (default: the system's)");
-    add->add_option("--tls-cert-file", source_.tls_cert_file,
+    add->add_option("--tls-cert-file", source_.tls.cert_file,
                     "own certificate, for an account that needs one");
-    add->add_option("--tls-key-file", source_.tls_key_file, "its key");
+    add->add_option("--tls-key-file", source_.tls.key_file, "its key");
     does(add, [this] { return source_add(platform(), source_); });
     CLI::App* list =
         command(*group, "list", "the configured sources", "minato -C shop source list --json");

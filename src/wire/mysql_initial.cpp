@@ -64,26 +64,18 @@ Maybe integer(Int128 value, const Range& allowed) {
   return InitialValue{(negative ? "-" : "") + (digits.empty() ? "0" : digits)};
 }
 
-/// YYYY-MM-DD of the calendar from the year 1000 on.
-bool is_date(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
-  const std::string_view parts[] = {text.substr(0, 4), text.substr(5, 2), text.substr(8, 2)};
-  if (!std::ranges::all_of(parts, all_digits)) return false;
-  const int year = number(parts[0]);
-  const int month = number(parts[1]);
-  const int day = number(parts[2]);
-  if (year < 1000 || month < 1 || month > 12) return false;
-  static constexpr std::array<int, 12> days{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return day >= 1 && day <= days.at(static_cast<std::size_t>(month - 1)) + (month == 2 && leap);
-}
+constexpr const char* clock_form = "%Y-%m-%d %H:%M:%S";
 
-/// HH:MM:SS of a day.
-bool is_time(std::string_view text) {
-  if (text.size() != 8 || text[2] != ':' || text[5] != ':') return false;
-  const std::string_view parts[] = {text.substr(0, 2), text.substr(3, 2), text.substr(6, 2)};
-  return std::ranges::all_of(parts, all_digits) && number(parts[0]) < 24 && number(parts[1]) < 60 &&
-         number(parts[2]) < 60;
+/// YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, from the year 1000 on, exactly as it would be printed.
+std::optional<cctz::civil_second> wall_clock(const std::string& text) {
+  const std::string full = text.size() == 10 ? text + " 00:00:00" : text;
+  const cctz::time_zone utc = cctz::utc_time_zone();
+  cctz::time_point<cctz::seconds> time;
+  if (full.size() != 19 || !cctz::parse(clock_form, full, utc, &time) ||
+      cctz::format(clock_form, time, utc) != full) {
+    return std::nullopt;
+  }
+  return cctz::convert(time, utc);
 }
 
 /// nullopt: unknown. "SYSTEM" is: the log does not tell which that is.
@@ -103,31 +95,20 @@ std::optional<cctz::time_zone> zone_of(std::string_view name) {
   return zone;
 }
 
-/// A wall clock's time as the instant that it is there; nullopt where clocks are set back or
-/// forward.
-Maybe instant(const std::string& text, std::string_view time_zone) {
-  const auto zone = zone_of(time_zone);
-  if (!zone) return std::nullopt;
-  const std::string_view all = text;
-  const bool timed = all.size() == 19;
-  const cctz::civil_second wall(number(all.substr(0, 4)), number(all.substr(5, 2)),
-                                number(all.substr(8, 2)), timed ? number(all.substr(11, 2)) : 0,
-                                timed ? number(all.substr(14, 2)) : 0,
-                                timed ? number(all.substr(17, 2)) : 0);
-  const auto found = zone->lookup(wall);
-  if (found.kind != cctz::time_zone::civil_lookup::UNIQUE) return std::nullopt;
-  return InitialValue{rfc3339(found.pre)};
-}
-
-/// Dates of zeros are NULL in the lake.
+/// Dates of zeros are NULL in the lake. A TIMESTAMP is an instant: not certain where clocks are set
+/// back or forward.
 Maybe moment(Kind kind, const std::string& text, std::string_view time_zone) {
   if (text == "0000-00-00" || (kind != Kind::date && text == "0000-00-00 00:00:00")) {
     return null_value;
   }
-  const bool full = kind != Kind::date && text.size() == 19 && text[10] == ' ' &&
-                    is_date(text.substr(0, 10)) && is_time(text.substr(11));
-  if (!full && !is_date(text)) return std::nullopt;
-  return kind == Kind::timestamp ? instant(text, time_zone) : InitialValue{text};
+  const auto wall = wall_clock(text);
+  if (!wall || (kind == Kind::date && text.size() != 10)) return std::nullopt;
+  if (kind != Kind::timestamp) return InitialValue{text};
+  const auto zone = zone_of(time_zone);
+  if (!zone) return std::nullopt;
+  const auto found = zone->lookup(*wall);
+  if (found.kind != cctz::time_zone::civil_lookup::UNIQUE) return std::nullopt;
+  return InitialValue{rfc3339(found.pre)};
 }
 
 /// With fractions, the statement's seconds are not all.
@@ -137,7 +118,7 @@ Maybe of_now(const MysqlType& type, const StatementTime& statement) {
   if (type.kind == Kind::timestamp) return InitialValue{rfc3339(now)};
   const auto zone = zone_of(statement.time_zone);
   if (type.kind != Kind::datetime || !zone) return std::nullopt;
-  return InitialValue{cctz::format("%Y-%m-%d %H:%M:%S", now, *zone)};
+  return InitialValue{cctz::format(clock_form, now, *zone)};
 }
 
 /// Whether a column of this charset holds `text` as it is: what the charset lacks, the source would

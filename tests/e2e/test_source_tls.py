@@ -118,12 +118,19 @@ def test_verify_full_takes_the_right_authority_and_name_only(source, authority, 
     platform.serve()
     refused(platform, "certificate")
     change(platform, 'tls = "verify-full"')  # the system's authorities do not know it either
-    wait_until(lambda: platform.log.read_text().count("source starts") >= 2, 30, what="a new try")
+
+    def tried_again():
+        log = platform.log.read_text()
+        since = log.rpartition("source starts")[2]
+        return log.count("source starts") >= 2 and "source stopped" in since
+
+    wait_until(tried_again, 30, what="a try with the system's authorities")
     refused(platform, "certificate")
     change(platform, 'tls = "verify-full"', f'tls_ca_file = "{authority.certificate}"')
     platform.wait(30)
     compare(source, platform, "shop")
     # The right authority, another name; then the server's certificate is right again.
+    wait_until(lambda: not source_state(platform)["error"], 30, what="the error to be gone")
     for names, end in (("DNS:db.example", refused), ("IP:127.0.0.1", None)):
         authority.issue("server", names)
         source.run("FLUSH SSL")

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/config/config.h"
 #include "app/platform.h"
 
 namespace minato::app {
@@ -22,10 +23,7 @@ struct SourceAddOptions {
   std::string password_file;
   std::string password_env;
   std::vector<std::string> tables;
-  std::string tls;  // empty: as in SourceConfig
-  std::string tls_ca_file;
-  std::string tls_cert_file;
-  std::string tls_key_file;
+  TlsConfig tls;
 };
 Result<int> source_add(const Platform& platform, const SourceAddOptions& options);
 Result<int> source_list(const Platform& platform, bool json);

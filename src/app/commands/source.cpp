@@ -33,13 +33,10 @@ Result<int> source_add(const Platform& platform, const SourceAddOptions& options
     }
   }
   SourceConfig source{.name = options.name, .url = options.url, .tables = options.tables};
-  if (!options.tls.empty()) source.tls = options.tls;
-  const auto stored = [&](const std::string& file) {
-    return file.empty() ? file : stored_path(platform, file);
-  };
-  source.tls_ca_file = stored(options.tls_ca_file);
-  source.tls_cert_file = stored(options.tls_cert_file);
-  source.tls_key_file = stored(options.tls_key_file);
+  source.tls = options.tls;
+  for (std::string* file : {&source.tls.ca_file, &source.tls.cert_file, &source.tls.key_file}) {
+    if (!file->empty()) *file = stored_path(platform, *file);
+  }
   source.password.env = options.password_env;
   if (!options.password_file.empty()) {
     source.password.file = stored_path(platform, options.password_file);
@@ -67,7 +64,7 @@ Result<int> source_list(const Platform& platform, bool json) {
     all.push_back({{"name", source.name},
                    {"url", source.url},
                    {"tables", source.tables},
-                   {"tls", source.tls}});
+                   {"tls", source.tls.mode}});
   }
   if (json) {
     std::cout << all.dump(2) << "\n";

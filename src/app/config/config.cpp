@@ -8,9 +8,7 @@ namespace fs = std::filesystem;
 
 bool SourceConfig::operator==(const SourceConfig& other) const {
   return name == other.name && url == other.url && password.file == other.password.file &&
-         password.env == other.password.env && tables == other.tables && tls == other.tls &&
-         tls_ca_file == other.tls_ca_file && tls_cert_file == other.tls_cert_file &&
-         tls_key_file == other.tls_key_file;
+         password.env == other.password.env && tables == other.tables && tls == other.tls;
 }
 
 Result<std::string> read_config(const fs::path& directory) {

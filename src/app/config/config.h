@@ -79,15 +79,21 @@ struct LogConfig {
   std::string format = "text";  // or json
 };
 
+/// Files are PEM, relative to the platform's directory; see ingest::TlsOptions.
+struct TlsConfig {
+  std::string mode = "prefer";  // or disable, require, verify-full
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  bool operator==(const TlsConfig&) const = default;
+};
+
 struct SourceConfig {
   std::string name;
   std::string url;
   SecretRef password;
   std::vector<std::string> tables;
-  std::string tls = "prefer";  // or disable, require, verify-full
-  std::string tls_ca_file;     // PEM, relative to the platform's directory, as the next two
-  std::string tls_cert_file;
-  std::string tls_key_file;
+  TlsConfig tls;
   int line = 0;  // of its [[source]] in minato.toml
   bool operator==(const SourceConfig& other) const;
 };

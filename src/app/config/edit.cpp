@@ -60,13 +60,13 @@ std::string add_source(std::string text, const SourceConfig& source) {
     text += "password_file = " + toml_text(source.password.file) + "\n";
   if (!source.password.env.empty())
     text += "password_env = " + toml_text(source.password.env) + "\n";
-  if (source.tls != SourceConfig().tls) text += "tls = " + toml_text(source.tls) + "\n";
+  if (source.tls.mode != TlsConfig().mode) text += "tls = " + toml_text(source.tls.mode) + "\n";
   const auto file = [&](const char* key, const std::string& path) {
     if (!path.empty()) text += std::string(key) + " = " + toml_text(path) + "\n";
   };
-  file("tls_ca_file", source.tls_ca_file);
-  file("tls_cert_file", source.tls_cert_file);
-  file("tls_key_file", source.tls_key_file);
+  file("tls_ca_file", source.tls.ca_file);
+  file("tls_cert_file", source.tls.cert_file);
+  file("tls_key_file", source.tls.key_file);
   text += "tables = [";
   for (std::size_t i = 0; i < source.tables.size(); ++i)
     text += (i ? ", " : "") + toml_text(source.tables[i]);

@@ -136,10 +136,10 @@ class Reader {
     s.text("url", out.url);
     s.secret("password", out.password);
     s.texts("tables", out.tables);
-    s.one_of("tls", out.tls, {"disable", "prefer", "require", "verify-full"});
-    s.text("tls_ca_file", out.tls_ca_file);
-    s.text("tls_cert_file", out.tls_cert_file);
-    s.text("tls_key_file", out.tls_key_file);
+    s.one_of("tls", out.tls.mode, {"disable", "prefer", "require", "verify-full"});
+    s.text("tls_ca_file", out.tls.ca_file);
+    s.text("tls_cert_file", out.tls.cert_file);
+    s.text("tls_key_file", out.tls.key_file);
     s.refuse_unknown();
     static const std::regex good_name("[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}");
     if (out.name.empty()) {
@@ -156,11 +156,11 @@ class Reader {
       s.problem(out.line, "this [[source]] names no tables.",
                 "Write tables = [\"shop.%\"] for all of database shop.");
     }
-    if (!out.tls_ca_file.empty() && out.tls != "verify-full") {
+    if (!out.tls.ca_file.empty() && out.tls.mode != "verify-full") {
       s.problem(s.line("tls_ca_file"), "tls_ca_file is of no use without tls = \"verify-full\".",
                 "Write both, or neither.");
     }
-    if (out.tls_cert_file.empty() != out.tls_key_file.empty()) {
+    if (out.tls.cert_file.empty() != out.tls.key_file.empty()) {
       s.problem(out.line, "this [[source]] has one of tls_cert_file and tls_key_file only.",
                 "Give both, or none.");
     }

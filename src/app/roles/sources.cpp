@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include "base/check.h"
+
 namespace minato::app {
 namespace {
 
@@ -24,12 +26,12 @@ Result<ingest::SourceOptions> source_options(const Platform& platform, const Sou
              read_secret(source.password, platform.dir, "The password of source " + source.name));
   options.name = source.name;
   options.tables = source.tables;
-  const auto mode = ingest::tls_mode(source.tls);
-  if (!mode) return fail(Code::invalid, "tls = \"" + source.tls + "\" is no mode.");
+  const auto mode = ingest::tls_mode(source.tls.mode);
+  CHECK(mode.has_value());  // the configuration was checked
   options.tls.mode = *mode;
-  TRY_ASSIGN(options.tls.ca_file, readable(platform, source, source.tls_ca_file));
-  TRY_ASSIGN(options.tls.cert_file, readable(platform, source, source.tls_cert_file));
-  TRY_ASSIGN(options.tls.key_file, readable(platform, source, source.tls_key_file));
+  TRY_ASSIGN(options.tls.ca_file, readable(platform, source, source.tls.ca_file));
+  TRY_ASSIGN(options.tls.cert_file, readable(platform, source, source.tls.cert_file));
+  TRY_ASSIGN(options.tls.key_file, readable(platform, source, source.tls.key_file));
   return options;
 }
 
