@@ -159,6 +159,13 @@ def test_mart_columns_follow_a_changed_input(mariadb, shared, orders):
             return lake_columns(gate, f"{db}_m", "all_of_it")
 
     wait_until(lambda: columns() == ["id", "shop", "price"], 20)
+    mariadb.run(
+        "ALTER TABLE orders ADD COLUMN last INT DEFAULT 7",
+        "UPDATE orders SET price = 0",
+        database=db,
+    )
+    both = f"SELECT DISTINCT price, last FROM {db}_m.all_of_it"
+    wait_for_rows(shared, both, [(0, 7)], 20)
 
 
 def test_readers_see_old_or_new_never_between(mariadb, shared, orders):
