@@ -31,7 +31,8 @@ std::string incident_of(const TableName& table) { return "capture/" + display(ta
 Status source_starts(pg::Connection& connection, const std::string& source) {
   return done(connection.query(
       "insert into minato.source(name, state, updated_at) values ($1, 'starting', now()) "
-      "on conflict (name) do update set state = 'starting', lag_bytes = null, updated_at = now()",
+      "on conflict (name) do update set state = case when source.state = 'error' then 'error' else "
+      "'starting' end, lag_bytes = null, updated_at = now()",
       {source}));
 }
 

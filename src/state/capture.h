@@ -17,7 +17,8 @@ struct StoredSource {
   std::vector<TableSchemaPtr> shapes;  // of its streaming tables at that position
 };
 
-/// Makes the source's record if there is none; state `starting`.
+/// Makes the source's record if there is none; state `starting`. One that failed stays in `error`
+/// until a try comes further: its state does not flicker with each try.
 Status source_starts(pg::Connection& connection, const std::string& source);
 Result<StoredSource> load_source(pg::Connection& connection, const std::string& source);
 Status source_streams(pg::Connection& connection, const std::string& source);

@@ -69,7 +69,7 @@ Status Supervisor::run() {
 }
 
 Status Supervisor::start() {
-  fingerprint_ = fingerprint();
+  settings_ = Settling(stamp(platform_.config_file()));
   keys_ = key_stamps();
   certificate_ = certificate_stamps();
   TRY(lake_options(platform_, config_, ""));  // its keys can be read
@@ -147,7 +147,7 @@ void Supervisor::loop() {
     signalfd_siginfo info{};
     while (read(signal_fd_, &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) stopping_ = true;
-      if (info.ssi_signo == SIGHUP) fingerprint_.clear();
+      if (info.ssi_signo == SIGHUP) settings_.forget();
     }
     if (stopping_) break;
     keeper_.tick(Clock::now());
@@ -213,12 +213,8 @@ void Supervisor::write_states() const {
   }
 }
 
-std::string Supervisor::fingerprint() const { return stamp(platform_.config_file()); }
-
 void Supervisor::reload_if_changed() {
-  std::string now = fingerprint();
-  if (now == fingerprint_) return;
-  fingerprint_ = std::move(now);
+  if (!settings_.changed(stamp(platform_.config_file()), Clock::now())) return;
   const auto fresh = take_over();
   if (!fresh) {
     log::error("minato.toml is not taken over; the former settings stay",

@@ -11,6 +11,7 @@
 #include "app/catalogue.h"
 #include "app/supervisor/incidents.h"
 #include "app/supervisor/keeper.h"
+#include "app/supervisor/settling.h"
 
 namespace minato::app {
 
@@ -38,7 +39,6 @@ class Supervisor {
   std::string certificate_stamps() const;
   Result<Config> take_over() const;
   void apply(const Config& fresh);
-  std::string fingerprint() const;
   void shut_down();
 
   Platform platform_;
@@ -49,9 +49,9 @@ class Supervisor {
   Keeper keeper_;
   std::map<std::string, bool> failing_;
   std::set<std::string> told_;  // whose single death is an open incident
-  std::string fingerprint_;
-  std::string certificate_;  // stamps of the gate's certificate and key
-  std::string keys_;         // as key_stamps()
+  Settling settings_;           // minato.toml
+  std::string certificate_;     // stamps of the gate's certificate and key
+  std::string keys_;            // as key_stamps()
   int signal_fd_ = -1;
   bool stopping_ = false;
 };

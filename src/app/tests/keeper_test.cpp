@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "app/supervisor/settling.h"
 #include "runtime/child.h"
 
 namespace minato::app {
@@ -116,6 +117,23 @@ TEST(Keeper, AProgramThatIsMissingIsADeath) {
       now);
   tick_until_end(keeper, "none", now);
   EXPECT_EQ(keeper.find("none")->last_end, "exit code 127");
+}
+
+TEST(Settling, AFileIsTakenOverOnceAndNotWhileItIsBeingWritten) {
+  const Clock::time_point start{};
+  Settling file("old");
+  EXPECT_FALSE(file.changed("old", start + seconds(9)));
+  EXPECT_FALSE(file.changed("", start + seconds(10)));  // truncated
+  EXPECT_FALSE(file.changed("half", start + seconds(10) + Settling::kRest));
+  EXPECT_FALSE(file.changed("new", start + seconds(11)));
+  EXPECT_FALSE(file.changed("new", start + seconds(11) + Settling::kRest / 2));
+  EXPECT_TRUE(file.changed("new", start + seconds(11) + Settling::kRest));
+  EXPECT_FALSE(file.changed("new", start + seconds(12)));
+  EXPECT_FALSE(file.changed("half", start + seconds(13)));
+  EXPECT_FALSE(file.changed("new", start + seconds(14)));  // as it was
+  EXPECT_FALSE(file.changed("new", start + seconds(15)));
+  file.forget();  // SIGHUP
+  EXPECT_TRUE(file.changed("new", start + seconds(16)));
 }
 
 }  // namespace

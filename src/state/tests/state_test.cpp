@@ -133,6 +133,12 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(source_falls_behind(db, "shop", {7, 8}));
   EXPECT_EQ(source(db, "shop").value()->lag_bytes, 8);
   EXPECT_EQ(source(db, "shop").value()->state, SourceState::error);
+  ASSERT_OK(source_starts(db, "shop"));  // tried again: the error stands until it comes further
+  EXPECT_EQ(source(db, "shop").value()->state, SourceState::error);
+  EXPECT_EQ(source(db, "shop").value()->error, "gone");
+  ASSERT_OK(source_streams(db, "shop"));
+  ASSERT_OK(source_starts(db, "shop"));
+  EXPECT_EQ(source(db, "shop").value()->state, SourceState::starting);
   ASSERT_OK(reset_source(db, "shop"));
   EXPECT_EQ(source(db, "shop").value()->position.text, "");
   EXPECT_EQ(set_source_state(db, "nobody", SourceState::error, "x").error().code, Code::not_found);
