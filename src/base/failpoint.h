@@ -4,7 +4,8 @@
 //   MINATO_FAILPOINTS="lake.before_commit=kill@3,lake.file_write=error" (kill at the third hit;
 //   error at each)
 //   MINATO_FAILPOINTS_FILE=PATH: the same text in a file, read again whenever it is replaced, so
-//   that a test can aim at one place after the other while the program runs.
+//   that a test can aim at one place after the other while the program runs. `wait` there stops
+//   whoever comes to the place until the file says something else.
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,7 @@
 // The variant of tests: does what MINATO_FAILPOINTS says (see failpoint.h).
 #include <sys/stat.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -8,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -17,6 +19,7 @@ namespace {
 
 struct Action {
   bool kill = false;
+  bool wait = false;
   int hit_from = 1;  // acts from this hit on
   int hits = 0;
 };
@@ -36,6 +39,7 @@ std::map<std::string, Action, std::less<>> parse(std::string_view text) {
       what = what.substr(0, at);
     }
     action.kill = what == "kill";
+    action.wait = what == "wait";
     actions.emplace(item.substr(0, equals), action);
   }
   return actions;
@@ -74,9 +78,16 @@ void set_failpoints(std::string_view text) {
 }
 
 Status failpoint(std::string_view name) {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   read_file_again();
-  const auto found = actions().find(name);
+  auto found = actions().find(name);
+  while (found != actions().end() && found->second.wait) {
+    lock.unlock();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    lock.lock();
+    read_file_again();
+    found = actions().find(name);
+  }
   if (found == actions().end() || ++found->second.hits < found->second.hit_from) return {};
   if (found->second.kill) {
     log::warn("failpoint kills", {{"name", name}});

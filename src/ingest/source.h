@@ -43,6 +43,13 @@ struct SourceOptions {
   std::size_t batch_bytes_max = 128 * 1024 * 1024;  // … or here, inside a transaction if need be
 };
 
+/// Tables as of one position of the stream.
+struct View {
+  Position position;
+  std::vector<TableSchemaPtr> shapes;
+};
+/// Called once, before the first row: the view stands, and the rows will have these shapes.
+using ViewOpened = std::function<Status(const View&)>;
 /// Called with up to ~100,000 rows of one table at a time, tables one after another; takes the
 /// batch.
 using SnapshotSink = std::function<Status(RowBatch&&)>;
@@ -56,17 +63,14 @@ class Source {
   virtual Result<std::vector<TableSchemaPtr>> tables() = 0;
 
   /// Reads `tables` as of one position of the stream without blocking the source's writers beyond a
-  /// moment. Returns that position. `opened` is called once, before the first row, with the shapes
-  /// that the rows have.
-  virtual Result<Position> snapshot(
-      const std::vector<TableName>& tables,
-      const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
-      const SnapshotSink& sink, std::stop_token stop) = 0;
+  /// moment. From `opened` on, another thread may start() and follow the stream meanwhile.
+  virtual Status snapshot(const std::vector<TableName>& tables, const ViewOpened& opened,
+                          const SnapshotSink& sink, std::stop_token stop) = 0;
 
   /// Begins to stream after `from`, where the tables had these shapes. Reads ahead on a thread of
   /// its own, at most about two pieces. Reconnects by itself; Error{source_gap} when the source no
   /// longer has `from`. With `cut`, the piece that reaches that position ends exactly there, and
-  /// the tables that the last snapshot() read as of `cut` are followed from there on (also when
+  /// the tables that the last snapshot() reads as of `cut` are followed from there on (also when
   /// `from` is there already).
   virtual Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
                        const std::optional<Position>& cut = std::nullopt) = 0;

@@ -28,6 +28,8 @@ struct TableChanges {
   RowBatch rows;
   std::vector<Op> ops;
 };
+/// Puts copies of the changes of `from`, of the same shape, after those of `to`.
+void append(TableChanges& to, const TableChanges& from);
 
 /// What a DDL statement of the source means for the lake. Idempotent: applied twice it changes
 /// nothing more.

@@ -84,18 +84,14 @@ class Chaos:
     def __init__(self, mariadb, platform):
         self.mariadb, self.platform = mariadb, platform
         self.workload = Workload(mariadb, DB, SEED, pace=0.02)
-        self.aim_file = platform.directory.parent / "failpoints"
         self.aim("")
         self._stirs = itertools.count()
 
     def serve(self):
-        self.platform.serve(env={"MINATO_FAILPOINTS_FILE": str(self.aim_file)})
+        self.platform.serve_aimed()
 
     def aim(self, text):
-        aside = self.aim_file.with_suffix(".new")
-        aside.write_text(text)
-        aside.chmod(0o644)
-        aside.rename(self.aim_file)
+        self.platform.aim(text)
 
     def stir(self):
         """Reaches what the workload alone does not: new tables and shapes, new, broken and removed

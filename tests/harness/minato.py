@@ -56,6 +56,7 @@ class Platform:
         self.directory = pathlib.Path(directory)
         self.binary = binary(failpoint_build)
         self.log = self.directory.parent / (self.directory.name + ".log")
+        self.aim_file = self.directory.parent / "failpoints"
         self.gate_port = free_port()
         self.http_port = free_port()
         self.process = None
@@ -161,6 +162,16 @@ class Platform:
             env={**os.environ, MARK: self.mark, **(env or {})},
         )
         return self
+
+    def aim(self, text):
+        """What the program with failpoints is to do from now on; see src/base/failpoint.h."""
+        aside = self.aim_file.with_suffix(".new")
+        aside.write_text(text)
+        aside.chmod(0o644)
+        aside.rename(self.aim_file)
+
+    def serve_aimed(self):
+        self.serve(env={"MINATO_FAILPOINTS_FILE": str(self.aim_file)})
 
     def serve(self, env=None, seconds=60):
         self.start(env)

@@ -60,9 +60,7 @@ Status Applier::take(const StreamBatch& batch) {
 
 bool Applier::open(const TableName& table) const {
   const auto held = held_.find(table);
-  const bool rows =
-      held != held_.end() && held->second.entry->lane && held->second.entry->lane->open();
-  return rows || replaced_.contains(table);
+  return held != held_.end() && held->second.entry->lane && held->second.entry->lane->open();
 }
 
 /// The table is another one now: so is its lane.
@@ -101,50 +99,27 @@ Status Applier::drop(const TableName& table) {
   return {};
 }
 
-Status Applier::truncate(const TableName& table) {
-  if (lost_.contains(table)) return {};
-  TRY_ASSIGN(const std::optional<lake::LakeTable> found, find(table));
-  if (!found) {
-    lose(table);
-    return {};
-  }
-  begin_anew(table);
-  replaced_[table] = {found->table_id, {}};
-  return {};
-}
-
-void Applier::replace(const TableName& table, std::int64_t table_id,
+void Applier::replace(const lake::LakeTable& table, const TableSchemaPtr& schema,
                       std::vector<lake::DataFile> files) {
-  hold(table).entry->lane.reset();
-  replaced_[table] = {table_id, std::move(files)};
+  begin_anew(table.name);
+  auto lane = std::make_unique<Lane>(lake_, table, schema, limits_.lane);
+  lane->replace(std::move(files));
+  hold(table.name).entry->lane = std::move(lane);
 }
 
 Status Applier::prepare(lake::CommitRequest& request, std::vector<Lane*>& prepared,
                         std::vector<TableDelta>& deltas) {
   for (const auto& [id, change] : shaped_) request.ddl.push_back(change);
-  for (auto& [table, replaced] : replaced_) {
-    lake::TableCommit change;
-    change.table_id = replaced.table_id;
-    change.replace_all = true;
-    TableDelta delta{table, 0, true};
-    for (const lake::DataFile& file : replaced.files)
-      delta.rows += static_cast<std::int64_t>(file.record_count);
-    change.live_rows_delta = delta.rows;
-    change.add = std::move(replaced.files);
-    request.tables.push_back(std::move(change));
-    deltas.push_back(delta);
-  }
   for (auto& [table, held] : held_) {
     Lane* lane = held.entry->lane.get();
     if (lane == nullptr || !lane->open()) continue;
-    CHECK(!replaced_.contains(table));
     const std::int64_t rows = lane->rows_delta();
     TRY_ASSIGN(std::optional<lake::TableCommit> change, lane->prepare());
     if (!change) continue;
     change->live_rows_delta = rows;
     request.tables.push_back(std::move(*change));
     prepared.push_back(lane);
-    deltas.push_back({table, rows, false});
+    deltas.push_back({table, rows, lane->replaces()});
     used_[table] = commits_;
   }
   // Another shape is another table to those who read it, also without a row that changes.
@@ -163,7 +138,6 @@ Result<bool> Applier::commit(const std::string& message, const std::string& extr
   std::vector<Lane*> prepared;
   std::vector<TableDelta> deltas;
   ++commits_;
-  const std::size_t replaced = replaced_.size();
   TRY(prepare(request, prepared, deltas));
   if (request.tables.empty() && request.ddl.empty()) {
     release();
@@ -175,9 +149,8 @@ Result<bool> Applier::commit(const std::string& message, const std::string& extr
     return records(connection, made.snapshot_id, deltas);
   };
   TRY_ASSIGN(const lake::Committed committed, lake_.commit(request));
-  CHECK(committed.tables.size() == replaced + prepared.size());
-  for (std::size_t n = 0; n < prepared.size(); ++n)
-    prepared[n]->committed(committed.tables[replaced + n]);
+  CHECK(committed.tables.size() == prepared.size());
+  for (std::size_t n = 0; n < prepared.size(); ++n) prepared[n]->committed(committed.tables[n]);
   // Drafts have ids of their own now.
   for (const auto& [table, id] : names_) hold(table).entry->lane.reset();
   release();
@@ -186,7 +159,6 @@ Result<bool> Applier::commit(const std::string& message, const std::string& extr
 }
 
 void Applier::release() {
-  replaced_.clear();
   shaped_.clear();
   names_.clear();
   held_.clear();

@@ -43,10 +43,10 @@ class Applier {
   void shape(const TableName& name, const lake::LakeTable& after);
   /// The open commit drops the table. A table that is not there: success.
   Status drop(const TableName& table);
-  /// TRUNCATE goes into the open commit.
-  Status truncate(const TableName& table);
-  /// Files written from a snapshot replace the table's rows in the open commit.
-  void replace(const TableName& table, std::int64_t table_id, std::vector<lake::DataFile> files);
+  /// The open commit replaces all rows of `table` by those of `files`, none for TRUNCATE; changes
+  /// that are taken from here on are of these.
+  void replace(const lake::LakeTable& table, const TableSchemaPtr& schema,
+               std::vector<lake::DataFile> files);
 
   /// Commits what is open. True: a lake commit was made and `records` ran inside it; false: nothing
   /// was open.
@@ -67,10 +67,6 @@ class Applier {
     std::shared_ptr<Lanes::Entry> entry;
     std::unique_lock<std::mutex> turn;
   };
-  struct Replaced {
-    std::int64_t table_id = 0;
-    std::vector<lake::DataFile> files;
-  };
 
   Result<Lane*> lane(const TableSchemaPtr& schema);
   Held& hold(const TableName& table);
@@ -84,7 +80,6 @@ class Applier {
   Lanes& lanes_;
   ApplyLimits limits_;
   std::map<TableName, Held> held_;                 // lanes of the open commit
-  std::map<TableName, Replaced> replaced_;         // tables that the open commit replaces
   std::map<std::int64_t, lake::TableDdl> shaped_;  // by id: tables that the open commit shapes
   std::map<TableName, std::optional<std::int64_t>> names_;  // their names: who has them afterwards
   std::set<TableName> lost_;

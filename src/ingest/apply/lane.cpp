@@ -33,7 +33,7 @@ Lane::Lane(lake::Lake& lake, lake::LakeTable table, TableSchemaPtr schema, LaneL
 
 void Lane::forget() {
   loaded_ = false;
-  open_ = false;
+  open_ = replaces_ = false;
   rows_delta_ = 0;
   files_.assign(1, File{});
   index_.reset();
@@ -59,6 +59,16 @@ Status Lane::apply(const TableChanges& changes) {
   rows_delta_ +=
       static_cast<std::int64_t>(net.inserts.size()) - static_cast<std::int64_t>(net.removes.size());
   return {};
+}
+
+void Lane::replace(std::vector<lake::DataFile> files) {
+  CHECK(!open_);
+  forget();
+  loaded_ = open_ = replaces_ = true;
+  for (lake::DataFile& file : files) {
+    rows_delta_ += static_cast<std::int64_t>(file.record_count);
+    add_file(std::move(file));
+  }
 }
 
 Status Lane::load() {
@@ -221,12 +231,8 @@ Status Lane::append_to_tail(const TableChanges& changes, const Collapsed& net) {
 
 Status Lane::append_file(const TableChanges& changes, const Collapsed& net) {
   TRY_ASSIGN(lake::DataFile written, lake_.write_rows(table_, changes.rows, net.inserts));
-  File file;
-  file.path = written.path;
-  file.rows = written.record_count;
-  CHECK(file.rows == net.inserts.size());
-  file.written = std::move(written);
-  const std::uint32_t slot = add_file(std::move(file));
+  CHECK(written.record_count == net.inserts.size());
+  const std::uint32_t slot = add_file(std::move(written));
   if (!index_) return {};
   for (std::uint32_t row = 0; row < net.insert_keys.size(); ++row) {
     if (!index_->insert(net.insert_keys[row], {slot, row})) {
@@ -240,11 +246,12 @@ Result<std::optional<lake::TableCommit>> Lane::prepare() {
   if (!open_) return std::nullopt;
   lake::TableCommit commit;
   commit.table_id = table_.table_id;
+  commit.replace_all = replaces_;
   prepared_slots_.clear();
   prepared_tail_ = false;
   TRY(prepare_files(commit));
   TRY(prepare_tail(commit));
-  if (commit.add.empty() && commit.deletes.empty() && commit.end_files.empty()) {
+  if (!replaces_ && commit.add.empty() && commit.deletes.empty() && commit.end_files.empty()) {
     CHECK(rows_delta_ == 0);
     open_ = false;  // the changes cancelled one another
     return std::nullopt;
@@ -311,10 +318,18 @@ void Lane::committed(const lake::CommittedTable& committed) {
     if (tail.keys.size() >= limits_.tail_rows || tail.rows.bytes() >= limits_.tail_bytes)
       seal_tail();
   }
-  open_ = false;
+  open_ = replaces_ = false;
   rows_delta_ = 0;
   // Without the list of all files there is no use for a part of it.
   if (!loaded_) files_.resize(1);
+}
+
+std::uint32_t Lane::add_file(lake::DataFile written) {
+  File file;
+  file.path = written.path;
+  file.rows = written.record_count;
+  file.written = std::move(written);
+  return add_file(std::move(file));
 }
 
 std::uint32_t Lane::add_file(File file) {

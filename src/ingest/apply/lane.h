@@ -35,6 +35,10 @@ class Lane {
   /// unusable until forget().
   Status apply(const TableChanges& changes);
 
+  /// The open commit replaces all rows by those of `files`; later changes are of these. On a new
+  /// lane.
+  void replace(std::vector<lake::DataFile> files);
+
   /// What the open commit does to this table; nothing when nothing changed. Writes the tail and the
   /// delete files.
   Result<std::optional<lake::TableCommit>> prepare();
@@ -51,9 +55,11 @@ class Lane {
   void drop_index() { index_.reset(); }
 
   bool open() const { return open_; }  // changes wait for prepare()
+  bool replaces() const { return replaces_; }
   std::size_t index_bytes() const { return index_ ? index_->bytes() : 0; }
   const lake::LakeTable& table() const { return table_; }
   const TableSchemaPtr& schema() const { return schema_; }
+  /// Of the open commit: rows more than before, or all of them where it replaces().
   std::int64_t rows_delta() const { return rows_delta_; }
 
  private:
@@ -90,6 +96,7 @@ class Lane {
   Status prepare_tail(lake::TableCommit& commit);
   Status prepare_files(lake::TableCommit& commit);
   void seal_tail();
+  std::uint32_t add_file(lake::DataFile written);
   std::uint32_t add_file(File file);
   Result<std::vector<bool>> slots_of(const lake::Compacted& done) const;
   Status relocate_keys(std::uint32_t to, const std::vector<bool>& gone);
@@ -105,7 +112,8 @@ class Lane {
 
   bool loaded_ = false;
   bool open_ = false;
-  std::int64_t rows_delta_ = 0;  // of the open commit
+  bool replaces_ = false;  // the open commit does
+  std::int64_t rows_delta_ = 0;
   std::vector<File> files_;
   std::optional<KeyIndex> index_;
   std::unique_ptr<Tail> tail_;

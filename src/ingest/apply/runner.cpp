@@ -5,7 +5,6 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "ingest/apply/snapshot_writer.h"
 #include "state/capture.h"
 #include "state/tables.h"
 
@@ -56,6 +55,7 @@ void SourceRunner::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     const auto begun = steady_clock::now();
     const Status status = run_once(stop);
+    joining_.reset();
     applier_.reset();
     if (source_) source_->stop();
     if (stop.stop_requested()) break;
@@ -89,7 +89,6 @@ Status SourceRunner::run_once(std::stop_token stop) {
   TRY(state::source_starts(*state_, name()));
   source_ = make_mysql_source(options_.source);
   applier_ = std::make_unique<Applier>(lake_, lanes_, options_.limits);
-  joining_.reset();
   whole_ = true;
   records_.clear();
   told_.clear();
@@ -123,10 +122,12 @@ Status SourceRunner::begin(std::stop_token stop) {
   }
   TRY(forget_gone(present));
   if (position_.text.empty() || !fresh.empty()) {
-    TRY_ASSIGN(joining_, read_tables(fresh, stop));
+    TRY(read_tables(fresh));
     if (position_.text.empty()) {
-      reached_ = joining_->position;
+      reached_ = joining_->reading->position();
+      TRY(await_reading(stop));
       TRY(join());
+      TRY(commit());
     }
   }
   return {};
@@ -146,49 +147,32 @@ Status SourceRunner::forget_gone(const std::vector<TableSchemaPtr>& present) {
   return {};
 }
 
-/// What the lake's table is to be when the shape's rows, read anew, take the place of its own.
-Result<SourceRunner::Joining::Table> SourceRunner::target(const TableSchemaPtr& shape) {
-  TRY_ASSIGN(const std::optional<lake::LakeTable> known, lake_.find_table(shape->name));
-  Joining::Table table;
-  table.shape = shape;
-  TRY_ASSIGN(table.target, known
-                               ? lake::altered(*known, shape->columns, {}, lake::Contents::replaced)
-                               : lake_.draft(shape->name, shape->columns));
-  table.shaped = !known || known->columns != table.target.columns;
-  return table;
-}
-
-Result<SourceRunner::Joining> SourceRunner::read_tables(const std::vector<TableSchemaPtr>& tables,
-                                                        std::stop_token stop) {
-  Joining joining;
+/// Begins to read tables. They join when the stream has passed the view's position and all their
+/// rows are read.
+Status SourceRunner::read_tables(const std::vector<TableSchemaPtr>& tables) {
   std::vector<TableName> names;
   for (const TableSchemaPtr& table : tables) names.push_back(table->name);
   TRY(state::tables_snapshotting(*state_, name(), names));
   log::info("reading tables", {{"source", name()}, {"tables", names.size()}});
-  SnapshotWriter writer(lake_);
-  const auto opened = [&](const std::vector<TableSchemaPtr>& shapes) -> Status {
-    for (const TableSchemaPtr& shape : shapes) {
-      TRY_ASSIGN(Joining::Table table, target(shape));
-      writer.open(table.target);
-      joining.tables.insert_or_assign(shape->name, std::move(table));
-    }
-    return {};
-  };
-  const auto sink = [&](RowBatch&& rows) -> Status {
-    TRY(failpoint("ingest.snapshot_batch"));
-    report_waiting();
-    return writer.put(std::move(rows));
-  };
-  TRY_ASSIGN(joining.position, source_->snapshot(names, opened, sink, stop));
-  TRY_ASSIGN(auto files, writer.finish());
-  for (auto& [table, written] : files) joining.tables.at(table).files = std::move(written);
-  return joining;
+  TRY_ASSIGN(auto reading, Reading::begin(*source_, lake_, std::move(names)));
+  joining_.emplace(std::move(reading));
+  return {};
 }
 
-/// The stream stands exactly where the joining tables were read: they become part of the open
-/// commit.
+/// The stream waits until the joining tables are read.
+Status SourceRunner::await_reading(const std::stop_token& stop) {
+  while (!joining_->files) {
+    if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
+    TRY(joining_->look(report_interval));
+    report_waiting();
+  }
+  return {};
+}
+
+/// The joining tables become part of the open commit, with what was held of them.
 Status SourceRunner::join() {
-  for (auto& [table, read] : joining_->tables) {
+  for (const TableName& table : joining_->tables) {
+    const Reading::Table& read = joining_->reading->tables().at(table);
     applier_->found(table);
     told_.erase(table);
     lost_why_.erase(table);
@@ -199,13 +183,18 @@ Status SourceRunner::join() {
       return fail(Code::conflict, display(table) + " vanished from the lake while it was read.");
     }
     if (read.shaped) applier_->shape(table, read.target);
-    applier_->replace(table, read.target.table_id, std::move(read.files));
-    shapes_[table] = read.shape;
-    record([this, shape = read.shape](pg::Connection& c) {
+    applier_->replace(read.target, read.shape, std::move(joining_->files->at(table)));
+  }
+  StreamBatch held;
+  for (auto& [table, changes] : joining_->held) held.tables.push_back(std::move(changes));
+  TRY(applier_->take(held));
+  for (const TableName& table : joining_->tables) {
+    if (applier_->lost().contains(table)) continue;  // by what was held
+    shapes_[table] = joining_->reading->tables().at(table).shape;
+    record([this, shape = shapes_[table]](pg::Connection& c) {
       return state::table_streams(c, name(), *shape);
     });
   }
-  TRY(commit());
   log::info("tables joined", {{"source", name()}, {"tables", joining_->tables.size()}});
   joining_.reset();
   return {};
@@ -215,52 +204,62 @@ Status SourceRunner::join() {
 Status SourceRunner::stream(std::stop_token stop) {
   std::vector<TableSchemaPtr> shapes;
   for (const auto& [table, shape] : shapes_) shapes.push_back(shape);
-  // Rows of joining tables before their position are in what was read.
+  std::optional<Position> cut;
   if (joining_) {
-    for (const auto& [table, read] : joining_->tables) applier_->lose(table);
-    if (source_->covers(position_, joining_->position)) TRY(join());
+    for (const TableName& table : joining_->tables) applier_->lose(table);
+    cut = joining_->reading->position();
+    joining_->reached = source_->covers(position_, *cut);
   }
-  TRY(source_->start(position_, shapes,
-                     joining_ ? std::optional(joining_->position) : std::nullopt));
+  TRY(source_->start(position_, shapes, cut));
   TRY(state::source_streams(*state_, name()));
   while (!stop.stop_requested()) {
     TRY_ASSIGN(std::optional<StreamBatch> batch, source_->next(std::chrono::milliseconds(250)));
     report(!batch);
-    if (!batch && whole_ && !joining_ && !due().empty()) return {};
-    if (!batch) continue;
-    TRY(take(*batch));
-    if (!batch->at_boundary) continue;
+    if (batch) TRY(take(*batch, stop));
+    if (!whole_) continue;
     // Small pieces gather at the source's reader while this waits; a backlog comes in full pieces
     // and does not wait.
-    const bool full = batch->rows >= options_.source.batch_rows_max / 2;
+    const bool full = batch && batch->rows >= options_.source.batch_rows_max / 2;
     const auto begun = steady_clock::now();
-    if (joining_ && source_->covers(reached_, joining_->position)) {
-      TRY(join());
-    } else {
-      TRY(commit());
-    }
+    if (joining_) TRY(joining_->look(std::chrono::milliseconds(0)));
+    const bool join_now = joining_ && joining_->reached && joining_->files;
+    if (join_now) TRY(join());
+    if (batch || join_now) TRY(commit());
+    if (joining_ && !joining_->reached) joining_->reached = source_->covers(reached_, *cut);
     if (!joining_ && !due().empty()) return {};
-    if (full) continue;
-    sleep_until(begun + options_.commit_interval, stop);
+    if (batch && !full) sleep_until(begun + options_.commit_interval, stop);
   }
   return {};
 }
 
-Status SourceRunner::take(StreamBatch& batch) {
+Status SourceRunner::take(StreamBatch& batch, const std::stop_token& stop) {
   TRY(failpoint("ingest.take"));
   if (!batch.ddl.empty()) {
     CHECK(batch.tables.empty());
+    // A view of the source keeps such statements from its tables: it has been read to its end.
+    const bool joining = std::ranges::any_of(batch.ddl, [&](const SchemaChange& change) {
+      return joins(change.table) || joins(change.new_name);
+    });
+    if (joining && joining_->reached) {
+      TRY(await_reading(stop));
+      TRY(join());
+    }
     // Rows of before are of another shape.
     if (whole_) TRY(commit());
     for (const SchemaChange& change : batch.ddl) TRY(follow(change));
   }
   for (const TableName& table : batch.lost) lost_why_[table] = batch.lost_why[table];
+  if (joining_) joining_->hold(batch);
   TRY(applier_->take(batch));
   whole_ = batch.at_boundary;
   reached_ = batch.end;
   source_time_ = std::max(source_time_, batch.last_commit);
   transactions_ += batch.transactions;
   changes_ += batch.rows;
+  if (joining_ && joining_->held_bytes > options_.held_bytes_max) {
+    TRY(await_reading(stop));
+    TRY(join());
+  }
   // And rows of after may follow in the next piece.
   return !batch.ddl.empty() && batch.at_boundary ? commit() : Status{};
 }
@@ -268,10 +267,10 @@ Status SourceRunner::take(StreamBatch& batch) {
 /// Into the open commit: the lake's table, the shape and the position change together.
 Status SourceRunner::follow(const SchemaChange& change) {
   using Kind = SchemaChange::Kind;
-  if (joining_ && joining_->tables.contains(change.table)) {
+  if (joins(change.table)) {
     // What was read is newer than this statement. Under the new name it was not.
     const TableName& to = change.new_name;
-    if (change.kind == Kind::rename_table && captured(to) && !joining_->tables.contains(to)) {
+    if (change.kind == Kind::rename_table && captured(to) && !joins(to)) {
       applier_->lose(to);
     }
     return {};
@@ -285,8 +284,7 @@ Status SourceRunner::follow(const SchemaChange& change) {
   if (applier_->open(change.table)) applier_->lose(change.table);
   switch (change.kind) {
     case Kind::upsert_table: return upsert_table(change);
-    case Kind::truncate_table:
-      return shapes_.contains(change.table) ? applier_->truncate(change.table) : Status{};
+    case Kind::truncate_table: return truncate_table(change.table);
     case Kind::drop_table: return drop_table(change.table);
     case Kind::rename_table: return rename_table(change.table, change.new_name);
   }
@@ -312,6 +310,18 @@ Status SourceRunner::upsert_table(const SchemaChange& change) {
   record([this, shape = change.schema](pg::Connection& c) {
     return state::table_streams(c, name(), *shape);
   });
+  return {};
+}
+
+Status SourceRunner::truncate_table(const TableName& table) {
+  const auto shape = shapes_.find(table);
+  if (shape == shapes_.end() || applier_->lost().contains(table)) return {};
+  TRY_ASSIGN(const std::optional<lake::LakeTable> found, applier_->find(table));
+  if (found) {
+    applier_->replace(*found, shape->second, {});
+  } else {
+    applier_->lose(table);
+  }
   return {};
 }
 
@@ -351,7 +361,7 @@ Status SourceRunner::rename_table(const TableName& from, const TableName& to) {
 Status SourceRunner::commit() {
   std::map<TableName, std::string> lost;
   for (const TableName& table : applier_->lost()) {
-    if (!joining_ || !joining_->tables.contains(table)) lost[table] = lost_why_[table];
+    if (!joins(table)) lost[table] = lost_why_[table];
   }
   const auto records = [&](pg::Connection& connection, std::int64_t snapshot,
                            const std::vector<TableDelta>& deltas) -> Status {
@@ -392,7 +402,8 @@ std::vector<TableName> SourceRunner::due() const {
   return out;
 }
 
-/// Tables whose rows contradicted the lake are read anew, while the stream waits.
+/// Tables whose rows contradicted the lake are read anew. The stream goes on as soon as the source
+/// has opened a view of them.
 Status SourceRunner::repair(std::stop_token stop) {
   const std::vector<TableName> tables = due();
   if (stop.stop_requested() || tables.empty()) return {};
@@ -417,9 +428,7 @@ Status SourceRunner::repair(std::stop_token stop) {
     }
   }
   TRY(commit());
-  if (again.empty()) return {};
-  TRY_ASSIGN(joining_, read_tables(again, stop));
-  return {};
+  return again.empty() ? Status{} : read_tables(again);
 }
 
 void SourceRunner::report(bool idle) {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "ingest/apply/applier.h"
+#include "ingest/apply/joining.h"
 #include "ingest/source.h"
 #include "runtime/pg.h"
 
@@ -22,6 +23,8 @@ struct RunnerOptions {
                                                    // flow
   std::chrono::milliseconds retry_min{500};
   std::chrono::milliseconds retry_max{30'000};
+  // Changes of tables that are being read wait in memory up to here; then the stream waits.
+  std::size_t held_bytes_max = std::size_t{64} << 20;
   ApplyLimits limits;
 };
 
@@ -36,18 +39,6 @@ class SourceRunner {
   const std::string& name() const { return options_.source.name; }
 
  private:
-  /// Tables that were read as of one position of the stream. Their files are written, but nothing
-  /// of them is in the lake until the stream gets there.
-  struct Joining {
-    struct Table {
-      TableSchemaPtr shape;
-      lake::LakeTable target;
-      bool shaped = false;  // the lake's table is to be made or altered to be `target`
-      std::vector<lake::DataFile> files;
-    };
-    std::map<TableName, Table> tables;
-    Position position;
-  };
   /// A table that is read anew again and again contradicts itself: each time later.
   struct Repair {
     int attempts = 0;
@@ -59,14 +50,16 @@ class SourceRunner {
   Status stream(std::stop_token stop);
   Status begin(std::stop_token stop);
   Status forget_gone(const std::vector<TableSchemaPtr>& present);
-  Result<Joining> read_tables(const std::vector<TableSchemaPtr>& tables, std::stop_token stop);
+  Status read_tables(const std::vector<TableSchemaPtr>& tables);
+  Status await_reading(const std::stop_token& stop);
   Status join();
-  Status take(StreamBatch& batch);
+  bool joins(const TableName& table) const { return joining_ && joining_->has(table); }
+  Status take(StreamBatch& batch, const std::stop_token& stop);
   Status follow(const SchemaChange& change);
   Status upsert_table(const SchemaChange& change);
+  Status truncate_table(const TableName& table);
   Status drop_table(const TableName& table);
   Status rename_table(const TableName& from, const TableName& to);
-  Result<Joining::Table> target(const TableSchemaPtr& shape);
   Status commit();
   void record(std::function<Status(pg::Connection&)> step) { records_.push_back(std::move(step)); }
   std::vector<TableName> due() const;
@@ -82,7 +75,7 @@ class SourceRunner {
   std::unique_ptr<Applier> applier_;
   std::optional<pg::Connection> state_;
   std::map<TableName, TableSchemaPtr> shapes_;  // of the tables that stream, at `reached_`
-  std::optional<Joining> joining_;  // tables read as of a position that the stream has yet to reach
+  std::optional<Joining> joining_;
   std::vector<std::function<Status(pg::Connection&)>> records_;  // for the next commit
   std::map<TableName, Repair> repairs_;
   std::map<TableName, std::string> lost_why_;  // of lost tables, where the stream said so

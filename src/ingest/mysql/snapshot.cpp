@@ -89,19 +89,19 @@ Status read_table(Connection& connection, const TableSchemaPtr& shape, const Sna
 
 }  // namespace
 
-Result<LogPosition> read_snapshot(
+Status read_snapshot(
     const SourceOptions& options, const std::vector<TableName>& tables,
-    const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
+    const std::function<Status(const LogPosition&, const std::vector<TableSchemaPtr>&)>& opened,
     const SnapshotSink& sink, std::stop_token stop) {
   TRY_ASSIGN(auto connection, Connection::open(options, silence_max));
   TRY_ASSIGN(const LogPosition position, open_held_view(options, connection, tables));
   TRY_ASSIGN(const auto shapes, read_these_shapes(connection, tables));
-  TRY(opened(shapes));
+  TRY(opened(position, shapes));
   for (const TableSchemaPtr& shape : shapes) {
     if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
     TRY(read_table(connection, shape, sink, stop));
   }
-  return position;
+  return {};
 }
 
 }  // namespace minato::ingest::mysql

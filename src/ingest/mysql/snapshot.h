@@ -11,9 +11,9 @@ namespace minato::ingest::mysql {
 
 /// See Source::snapshot(). Error{conflict} when a table's shape changed underneath: to be tried
 /// again.
-Result<LogPosition> read_snapshot(
+Status read_snapshot(
     const SourceOptions& options, const std::vector<TableName>& tables,
-    const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
+    const std::function<Status(const LogPosition&, const std::vector<TableSchemaPtr>&)>& opened,
     const SnapshotSink& sink, std::stop_token stop);
 
 }  // namespace minato::ingest::mysql

@@ -23,18 +23,14 @@ class MysqlSource : public Source {
     return mysql::read_shapes(connection, options_.tables);
   }
 
-  Result<Position> snapshot(const std::vector<TableName>& tables,
-                            const std::function<Status(const std::vector<TableSchemaPtr>&)>& opened,
-                            const SnapshotSink& sink, std::stop_token stop) override {
-    std::vector<TableSchemaPtr> shapes;
-    const auto remember = [&](const std::vector<TableSchemaPtr>& now) {
-      shapes = now;
-      return opened(now);
+  Status snapshot(const std::vector<TableName>& tables, const ViewOpened& opened,
+                  const SnapshotSink& sink, std::stop_token stop) override {
+    const auto remember = [&](const mysql::LogPosition& position,
+                              const std::vector<TableSchemaPtr>& shapes) {
+      read_ = {position, shapes};
+      return opened({position.position(), shapes});
     };
-    TRY_ASSIGN(const auto position,
-               mysql::read_snapshot(options_, tables, remember, sink, std::move(stop)));
-    read_ = {position, std::move(shapes)};
-    return position.position();
+    return mysql::read_snapshot(options_, tables, remember, sink, std::move(stop));
   }
 
   Status start(const Position& from, const std::vector<TableSchemaPtr>& shapes,
@@ -77,7 +73,7 @@ class MysqlSource : public Source {
   SourceOptions options_;
   mysql::Stream stream_;
   mysql::LogGauge gauge_;
-  std::optional<mysql::Assembler::Join> read_;  // what snapshot() read last, until start()
+  std::optional<mysql::Assembler::Join> read_;  // the view of the last snapshot(), until start()
 };
 
 }  // namespace

@@ -104,6 +104,16 @@ class FakeTable {
     }
     return out;
   }
+  TableChanges inserts(std::size_t rows) {
+    TableChanges out(schema_);
+    while (rows-- > 0) insert(out);
+    return out;
+  }
+  TableChanges no_more() {
+    TableChanges out(schema_);
+    while (!rows_.empty()) remove(out);
+    return out;
+  }
   const Model& rows() const { return rows_; }
   const TableSchemaPtr& schema() const { return schema_; }
 
@@ -234,6 +244,60 @@ TEST_F(ApplierTest, IndexesOutliveCompactions) {
   for (const FakeTable& fake : tables) EXPECT_GT(index_bytes(fake), 0U);
   EXPECT_GT(report.files_in, 40U);
   EXPECT_EQ(report.conflicts, 0U);
+}
+
+// Rows that were read as of one position, and changes that came after it, become one commit.
+TEST_F(ApplierTest, ReplacedRowsAndTheirChangesAreOneCommit) {
+  const std::uint32_t seed = test_seed();
+  SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
+  std::mt19937 random(seed);
+  ApplyLimits limits;
+  limits.lane.tail_rows = 40;
+  Lanes lanes;
+  Applier applier(*lake_, lanes, limits);
+  for (std::uint32_t round = 0; round < 24; ++round) {
+    const TableSchemaPtr schema = table("r" + std::to_string(round), round % 3 != 0);
+    FakeTable old(schema, random);
+    StreamBatch before;
+    before.tables.push_back(old.changes(random() % 60));
+    ASSERT_TRUE(applier.take(before));
+    ASSERT_TRUE(applier.commit("test", "", [](auto&&...) { return Status{}; }));
+    FakeTable fake(schema, random);
+    const auto target = lake_->find_table(schema->name);
+    ASSERT_TRUE(target && *target);
+    std::vector<lake::DataFile> files;
+    for (std::uint32_t n = random() % 3; n > 0; --n) {
+      auto file = lake_->write_rows(**target, fake.inserts(1 + random() % 50).rows, {});
+      ASSERT_TRUE(file) << describe(file.error());
+      files.push_back(std::move(*file));
+    }
+    applier.replace(**target, schema, std::move(files));
+    StreamBatch batch;
+    batch.tables.emplace_back(schema);
+    for (std::uint32_t piece = random() % 4; piece > 0; --piece) {
+      append(batch.tables.back(), round % 5 == 0 ? fake.no_more() : fake.changes(random() % 90));
+    }
+    ASSERT_TRUE(applier.take(batch));
+    ASSERT_TRUE(applier.lost().empty()) << "round " << round;
+    std::vector<TableDelta> told;
+    ASSERT_TRUE(applier.commit("test", "",
+                               [&](pg::Connection&, std::int64_t, const auto& deltas) -> Status {
+                                 told = deltas;
+                                 return {};
+                               }));
+    ASSERT_EQ(read(schema), fake.rows()) << "round " << round;
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_TRUE(told[0].reset);
+    EXPECT_EQ(told[0].rows, static_cast<std::int64_t>(fake.rows().size()));
+    // The lane goes on from there, and so does one that reads the lake.
+    if (random() % 2 == 0) lanes.entry(schema->name)->lane.reset();
+    StreamBatch after;
+    after.tables.push_back(fake.changes(50));
+    ASSERT_TRUE(applier.take(after));
+    ASSERT_TRUE(applier.lost().empty()) << "round " << round;
+    ASSERT_TRUE(applier.commit("test", "", [](auto&&...) { return Status{}; }));
+    ASSERT_EQ(read(schema), fake.rows()) << "round " << round;
+  }
 }
 
 TEST_F(ApplierTest, WhatTheLaneDoesNotKnowIsReadAgain) {

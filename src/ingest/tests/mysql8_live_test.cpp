@@ -248,17 +248,22 @@ TEST_F(Mysql8, first_reads_know_which_table_is_which_while_names_change) {
   int read = 0;
   for (int round = 0; round < 100 && read < 10; ++round) {
     std::int32_t in_a = 0;
-    const auto place = source->snapshot(
-        {{"shop", "a"}}, [](const auto&) -> Status { return {}; },
+    std::string place;
+    const Status done_reading = source->snapshot(
+        {{"shop", "a"}},
+        [&](const View& view) -> Status {
+          place = view.position.text;
+          return {};
+        },
         [&](RowBatch&& batch) -> Status {
           in_a = batch.columns[0].get<std::int32_t>(0);
           return {};
         },
         {});
-    if (!place) continue;
+    if (!done_reading) continue;
     ++read;
-    const auto last = std::stoull(place->text.substr(std::string_view("gtid=").size() + prefix));
-    EXPECT_EQ(in_a, (last - before) % 2 == 0 ? 1 : 2) << place->text;
+    const auto last = std::stoull(place.substr(std::string_view("gtid=").size() + prefix));
+    EXPECT_EQ(in_a, (last - before) % 2 == 0 ? 1 : 2) << place;
   }
   done = true;
   renamer.join();

@@ -86,10 +86,11 @@ struct Mirror {
     std::vector<TableName> names;
     for (const auto& shape : *listed) names.push_back(shape->name);
     tables.clear();
-    auto at = source.snapshot(
+    const Status read = source.snapshot(
         names,
-        [&](const std::vector<TableSchemaPtr>& opened) -> Status {
-          shapes = opened;
+        [&](const View& view) -> Status {
+          shapes = view.shapes;
+          position = view.position;
           return {};
         },
         [&](RowBatch&& batch) -> Status {
@@ -97,8 +98,7 @@ struct Mirror {
           return {};
         },
         {});
-    ASSERT_TRUE(at) << describe(at.error());
-    position = *at;
+    ASSERT_TRUE(read) << describe(read.error());
   }
   /// Streams until all that is at the source now has come.
   void follow(Source& source) {

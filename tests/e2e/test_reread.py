@@ -1,0 +1,178 @@
+"""A table that is read while its source's stream goes on: the others are not held up, and what
+happens to it meanwhile is not lost. The reading is stopped in its middle, so that this happens."""
+
+import threading
+
+import pytest
+
+from harness.compare import compare
+from harness.minato import wait_for_rows, wait_until
+
+pytestmark = pytest.mark.slow
+
+ROWS = 40_000  # more than one piece of a reading
+
+
+@pytest.fixture
+def shop(own_mariadb, new_platform):
+    own_mariadb.start().create_cdc_user()
+    own_mariadb.run(
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.a (id INT PRIMARY KEY, v VARCHAR(2000))",
+        "CREATE TABLE shop.bare (v INT)",
+        "CREATE TABLE shop.other (id INT PRIMARY KEY)",
+        f"INSERT INTO shop.a SELECT seq, seq FROM seq_1_to_{ROWS}",
+        "INSERT INTO shop.bare SELECT seq % 7 FROM seq_1_to_100",
+    )
+    platform = new_platform(failpoint_build=True)
+    platform.source_add(own_mariadb.url(), "shop.%")
+    platform.aim("")
+    platform.serve_aimed()
+    platform.wait(30)
+    return own_mariadb, platform
+
+
+def state(platform, table="a"):
+    return (platform.table_state("shop", table) or {}).get("state")
+
+
+def stop_in_a_reading(source, platform):
+    """Both tables are lost to the stream, and their reading stands."""
+    platform.aim("ingest.snapshot_batch=wait")
+    source.run(
+        "ALTER TABLE shop.a ADD COLUMN w INT DEFAULT (1 + 1)",
+        "ALTER TABLE shop.bare ADD COLUMN w INT DEFAULT (1 + 1)",
+    )
+    wait_until(lambda: state(platform) == "repairing", 30, what="a to be read anew")
+    wait_until(lambda: others_flow(source, platform), 30, what="the stream to go on")
+
+
+def others_flow(source, platform):
+    source.run("INSERT INTO shop.other SELECT coalesce(max(id), 0) + 1 FROM shop.other")
+    number = source.run("SELECT count(*) FROM shop.other")
+    wait_for_rows(platform, "SELECT count(*) FROM shop.other", list(number), 10)
+    return True
+
+
+MEANWHILE = {
+    "nothing": (),
+    "rows": (
+        "UPDATE shop.a SET v = concat('x', v) WHERE id % 3 = 0",
+        f"INSERT INTO shop.a (id, v) SELECT seq + {ROWS}, 'new' FROM seq_1_to_3000",
+        "DELETE FROM shop.a WHERE id % 7 = 1",
+        "UPDATE shop.a SET id = -id WHERE id % 11 = 2",
+        "INSERT INTO shop.bare (v) VALUES (1), (1), (8)",
+        "DELETE FROM shop.bare WHERE v = 3 LIMIT 5",
+    ),
+    "all_rows_go": ("DELETE FROM shop.a", "DELETE FROM shop.bare"),
+    "rows_and_lost_again": (
+        "DELETE FROM shop.a WHERE id < 100",
+        "SET SESSION binlog_format = STATEMENT",
+        "UPDATE shop.a SET v = 'unseen' WHERE id < 200",
+    ),
+}
+
+
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+def test_the_stream_goes_on_while_tables_are_read(shop, meanwhile):
+    source, platform = shop
+    stop_in_a_reading(source, platform)
+    source.run(*MEANWHILE[meanwhile])
+    assert others_flow(source, platform)
+    assert platform.status()["sources"][0]["state"] == "streaming"
+    assert state(platform) == "repairing"
+    assert platform.query("SELECT count(*) FROM shop.a") == [(ROWS,)]  # the last good ones
+    refused = platform.call("wait", "--timeout", "1", check=False)
+    assert refused.returncode == 4 and "is being read again" in refused.stderr, refused
+    platform.aim("")
+    platform.wait(60)
+    compare(source, platform, "shop")
+    source.run("UPDATE shop.a SET w = id", "DELETE FROM shop.bare WHERE v = 1")
+    platform.wait(30)
+    compare(source, platform, "shop")
+    assert platform.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE shop.a ADD COLUMN y INT, DROP COLUMN v",
+        "TRUNCATE TABLE shop.a",
+        "DROP TABLE shop.a",
+        "RENAME TABLE shop.a TO shop.was_a, shop.other TO shop.a",
+    ],
+)
+def test_statements_about_a_table_that_is_read_wait_for_it(shop, statement):
+    source, platform = shop
+    stop_in_a_reading(source, platform)
+    source.run("UPDATE shop.a SET v = 'later' WHERE id < 50")
+    waiting = threading.Thread(target=source.run, args=(statement,))
+    waiting.start()
+    platform.aim("")
+    waiting.join(60)
+    assert not waiting.is_alive()
+    platform.wait(60)
+    compare(source, platform, "shop")
+    if statement.startswith("DROP"):
+        assert state(platform) is None
+    assert platform.stop() == 0
+
+
+def test_a_transaction_beyond_what_is_held_waits_for_the_reading(shop):
+    """Goal: what is held is bounded. The stream stands in the middle of a transaction, and the
+    table joins there."""
+    source, platform = shop
+    stop_in_a_reading(source, platform)
+    source.run(
+        "BEGIN",
+        "INSERT INTO shop.other VALUES (-1)",
+        f"INSERT INTO shop.a (id, v) SELECT seq + {ROWS}, repeat('x', 1900) FROM seq_1_to_60000",
+        f"DELETE FROM shop.a WHERE id > {ROWS + 30000}",
+        f"UPDATE shop.a SET v = 'short' WHERE id % 2 = 0 AND id > {ROWS}",
+        "COMMIT",
+        "INSERT INTO shop.other VALUES (-2)",
+    )
+
+    def behind():
+        return (platform.status()["sources"][0]["lag_bytes"] or 0) > 1 << 20
+
+    wait_until(behind, 30, what="the stream to stand")
+    assert platform.query("SELECT count(*) FROM shop.other WHERE id < 0") == [(0,)]
+    platform.aim("")
+    platform.wait(60)
+    compare(source, platform, "shop")
+    assert platform.stop() == 0
+
+
+def test_a_wider_pattern_holds_up_nobody(shop):
+    source, platform = shop
+    source.run(
+        "CREATE DATABASE more",
+        "CREATE TABLE more.a (id INT PRIMARY KEY)",
+        f"INSERT INTO more.a SELECT seq FROM seq_1_to_{ROWS}",
+    )
+    platform.aim("ingest.snapshot_batch=wait")
+    text = platform.config.read_text()
+    platform.config.write_text(text.replace('"shop.%"', '"shop.%", "more.%"'))
+    wait_until(lambda: "tables=1" in platform.log.read_text(), 30, what="more.a to be read")
+    source.run("DELETE FROM more.a WHERE id % 2 = 0")
+    assert others_flow(source, platform)
+    assert platform.table_state("more", "a")["state"] == "snapshotting"
+    platform.aim("")
+    platform.wait(60)
+    compare(source, platform, "shop")
+    compare(source, platform, "more")
+    assert platform.stop() == 0
+
+
+def test_death_while_a_table_is_read(shop):
+    source, platform = shop
+    stop_in_a_reading(source, platform)
+    source.run(*MEANWHILE["rows"])
+    assert others_flow(source, platform)
+    platform.kill_all()
+    platform.aim("")
+    platform.serve_aimed()
+    platform.wait(60)
+    compare(source, platform, "shop")
+    assert platform.stop() == 0
