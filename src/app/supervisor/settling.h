@@ -22,18 +22,21 @@ class Settling {
       seen_ = std::move(stamp);
       since_ = now;
     }
-    if (seen_ == taken_ || now - since_ < kRest) return false;
+    if (!complete_ && (seen_ == taken_ || now - since_ < kRest)) return false;
+    complete_ = false;
     taken_ = seen_;
     return true;
   }
-
-  /// The next look is to find a change.
-  void forget() { taken_.clear(); }
+  /// A change was seen that has to rest.
+  bool waits() const { return seen_ != taken_; }
+  /// Somebody says that the file is complete: the next look finds a change at once.
+  void complete() { complete_ = true; }
 
  private:
   std::string taken_;
   std::string seen_;
   Clock::time_point since_;  // when `seen_` was seen first
+  bool complete_ = false;
 };
 
 }  // namespace minato::app

@@ -137,17 +137,17 @@ void Supervisor::start_roles() {
 
 void Supervisor::loop() {
   while (!stopping_) {
-    auto wait = kReloadPeriod;
+    auto wait = settings_.waits() ? Settling::kRest : kReloadPeriod;
     if (const auto due = keeper_.next_due()) {
       const auto left = std::chrono::duration_cast<milliseconds>(*due - Clock::now());
-      wait = std::clamp(left + milliseconds(1), milliseconds(1), kReloadPeriod);
+      wait = std::clamp(left + milliseconds(1), milliseconds(1), wait);
     }
     pollfd waiting{signal_fd_, POLLIN, 0};
     poll(&waiting, 1, static_cast<int>(wait.count()));
     signalfd_siginfo info{};
     while (read(signal_fd_, &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) stopping_ = true;
-      if (info.ssi_signo == SIGHUP) settings_.forget();
+      if (info.ssi_signo == SIGHUP) settings_.complete();
     }
     if (stopping_) break;
     keeper_.tick(Clock::now());

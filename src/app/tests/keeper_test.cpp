@@ -132,8 +132,9 @@ TEST(Settling, AFileIsTakenOverOnceAndNotWhileItIsBeingWritten) {
   EXPECT_FALSE(file.changed("half", start + seconds(13)));
   EXPECT_FALSE(file.changed("new", start + seconds(14)));  // as it was
   EXPECT_FALSE(file.changed("new", start + seconds(15)));
-  file.forget();  // SIGHUP
-  EXPECT_TRUE(file.changed("new", start + seconds(16)));
+  file.complete();  // SIGHUP
+  EXPECT_TRUE(file.changed("next", start + seconds(16)));
+  EXPECT_FALSE(file.changed("next", start + seconds(17)));
 }
 
 }  // namespace
