@@ -81,14 +81,16 @@ Status failpoint(std::string_view name) {
   std::unique_lock lock(mutex);
   read_file_again();
   auto found = actions().find(name);
-  while (found != actions().end() && found->second.wait) {
-    lock.unlock();
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    lock.lock();
-    read_file_again();
-    found = actions().find(name);
-  }
   if (found == actions().end() || ++found->second.hits < found->second.hit_from) return {};
+  if (found->second.wait) {
+    for (; found != actions().end() && found->second.wait; found = actions().find(name)) {
+      lock.unlock();
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      lock.lock();
+      read_file_again();
+    }
+    return {};
+  }
   if (found->second.kill) {
     log::warn("failpoint kills", {{"name", name}});
     std::raise(SIGKILL);

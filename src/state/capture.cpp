@@ -130,15 +130,33 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
   }
   // A table that had been read before keeps its last good rows until the new ones are in.
   TRY(done(connection.query(
-      "insert into minato.lake_table(schema_name, table_name, source, state, rows) "
-      "select s, n, $1, 'snapshotting', 0 from unnest($2::text[], $3::text[]) as t(s, n) "
+      "insert into minato.lake_table(schema_name, table_name, source, state, rows, rows_read) "
+      "select s, n, $1, 'snapshotting', 0, 0 from unnest($2::text[], $3::text[]) as t(s, n) "
       "on conflict (schema_name, table_name) do update set source = excluded.source, "
+      "rows_read = 0, "
       "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
       "'snapshotting' end",
       {source, pg::array(schemas), pg::array(names)})));
   return done(connection.query(
       "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
       {source}));
+}
+
+Status tables_read(pg::Connection& connection, const std::vector<RowsRead>& tables) {
+  if (tables.empty()) return {};
+  std::vector<std::string> schemas;
+  std::vector<std::string> names;
+  std::vector<std::string> rows;
+  for (const RowsRead& read : tables) {
+    schemas.push_back(read.table.schema);
+    names.push_back(read.table.name);
+    rows.push_back(std::to_string(read.rows));
+  }
+  return done(
+      connection.query("update minato.lake_table t set rows_read = r.rows "
+                       "from unnest($1::text[], $2::text[], $3::bigint[]) as r(s, n, rows) "
+                       "where t.schema_name = r.s and t.table_name = r.n and t.rows_read <> r.rows",
+                       {pg::array(schemas), pg::array(names), pg::array(rows)}));
 }
 
 Status table_streams(pg::Connection& connection, const std::string& source,
@@ -152,7 +170,7 @@ Status table_streams(pg::Connection& connection, const std::string& source,
       done(connection.query("insert into minato.lake_table(schema_name, table_name, source, state, "
                             "rows) values ($2, $3, $1, 'streaming', 0) "
                             "on conflict (schema_name, table_name) do update set source = "
-                            "excluded.source, state = 'streaming', error = null",
+                            "excluded.source, state = 'streaming', error = null, rows_read = null",
                             {source, shape.name.schema, shape.name.name})));
   TRY(resolve_incident(connection, incident_of(shape.name)));
   return {};
@@ -167,7 +185,7 @@ Status table_lost(pg::Connection& connection, const std::string& source, const T
   TRY(done(connection.query(
       "insert into minato.lake_table(schema_name, table_name, source, state, rows, error) "
       "values ($1, $2, $3, 'repairing', 0, $4) on conflict (schema_name, table_name) do update "
-      "set state = 'repairing', error = excluded.error",
+      "set state = 'repairing', error = excluded.error, rows_read = null",
       {table.schema, table.name, source, text})));
   TRY(open_incident(connection, incident_of(table), Severity::warning,
                     "Table " + display(table) + " is being repaired", text));

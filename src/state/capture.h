@@ -46,6 +46,12 @@ Status source_reached(pg::Connection& connection, const std::string& source, con
 /// The tables are being read from the source (first time or anew).
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
                            const std::vector<TableName>& tables);
+struct RowsRead {
+  TableName table;
+  std::int64_t rows = 0;
+};
+/// How far the reading of these tables has come.
+Status tables_read(pg::Connection& connection, const std::vector<RowsRead>& tables);
 /// The table follows the stream from now on, in this shape.
 Status table_streams(pg::Connection& connection, const std::string& source,
                      const TableSchema& shape);

@@ -137,7 +137,11 @@ constexpr const char* unknown_lag =
     "alter table minato.source alter column lag_bytes drop not null, alter column lag_bytes drop "
     "default; update minato.source set lag_bytes = null";
 
-constexpr std::array<const char*, 3> migrations = {foundation, job_snapshots, unknown_lag};
+// Version 4. How far the reading of a table has come; nothing while it is not being read.
+constexpr const char* rows_read = "alter table minato.lake_table add column rows_read bigint";
+
+constexpr std::array<const char*, 4> migrations = {foundation, job_snapshots, unknown_lag,
+                                                   rows_read};
 
 // A number of our own for pg_advisory_lock, so that two starting processes take turns.
 constexpr const char* lock_key = "7885649201";

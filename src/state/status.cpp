@@ -123,6 +123,7 @@ std::string to_json(const PlatformStatus& status) {
                              {"name", t.table.name.name},
                              {"source", t.table.source},
                              {"rows", t.table.rows},
+                             {"rows_read", t.table.rows_read ? Json(*t.table.rows_read) : Json()},
                              {"applied_at", time(t.table.applied_at)},
                              {"source_time", time(t.table.source_time)},
                              {"lag_ms", t.lag_ms},

@@ -11,8 +11,8 @@ constexpr std::string_view state_names[] = {"snapshotting", "streaming", "repair
 
 constexpr const char* columns =
     "select schema_name, table_name, coalesce(source, ''), coalesce(table_id, 0), state, rows, "
-    "minato.to_us(applied_at), minato.to_us(source_time), last_snapshot, coalesce(error, '') "
-    "from minato.lake_table ";
+    "minato.to_us(applied_at), minato.to_us(source_time), last_snapshot, coalesce(error, ''), "
+    "rows_read from minato.lake_table ";
 
 LakeTable read(const pg::Rows& rows, int row) {
   LakeTable table;
@@ -25,6 +25,7 @@ LakeTable read(const pg::Rows& rows, int row) {
   table.source_time = time_at(rows, row, 7);
   table.last_snapshot = rows.integer(row, 8);
   table.error = rows.string(row, 9);
+  if (!rows.is_null(row, 10)) table.rows_read = rows.integer(row, 10);
   return table;
 }
 

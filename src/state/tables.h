@@ -20,6 +20,7 @@ struct LakeTable {
   std::int64_t table_id = 0;
   TableState state = TableState::snapshotting;
   std::int64_t rows = 0;
+  std::optional<std::int64_t> rows_read;  // so far, while it is being read from the source
   std::optional<SystemTime> applied_at;
   std::optional<SystemTime> source_time;
   std::int64_t last_snapshot = 0;  // lake snapshot of the last arrival; 0: nothing yet

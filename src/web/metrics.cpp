@@ -86,6 +86,13 @@ void tables(Text& out, const state::PlatformStatus& status) {
   };
   using T = state::TableStatus;
   each("minato_table_rows", "Rows now.", [](const T& t) { return double(t.table.rows); });
+  out.family("minato_table_rows_read", "gauge",
+             "Rows read so far; only while the table is being read from its source.");
+  for (const state::TableStatus& t : status.tables) {
+    const TableName& table = t.table.name;
+    if (!t.table.rows_read) continue;
+    out.sample({{"schema", table.schema}, {"table", table.name}}, double(*t.table.rows_read));
+  }
   each("minato_table_applied_timestamp_seconds", "When something last arrived; 0: never.",
        [](const T& t) { return unix_time(t.table.applied_at); });
   each("minato_table_freshness_seconds", "Age of the newest source commit that a query can miss.",

@@ -49,7 +49,8 @@ Result<int> status(const Platform& platform, bool json) {
     return 0;
   }
   print(all, "sources", {"name", "state", "lag_ms", "lag_bytes", "error"});
-  print(all, "tables", {"schema", "name", "rows", "state", "lag_ms", "applied_at", "error"});
+  print(all, "tables",
+        {"schema", "name", "rows", "state", "rows_read", "lag_ms", "applied_at", "error"});
   print(all, "marts", {"schema", "name", "state", "last_success_at", "duration_ms", "why"});
   print(all, "processes", {"name", "pid", "up", "restarts"});
   print(all, "incidents", {"title", "text", "opened_at", "occurrences"});

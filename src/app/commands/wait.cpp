@@ -53,8 +53,10 @@ std::string unreadable_table(const std::vector<state::LakeTable>& tables,
     if (table.source != source) continue;
     const bool reading = table.state == state::TableState::snapshotting;
     if (!reading && table.state != state::TableState::repairing) continue;
-    return fmt::format("table {} is being read{}.", display(table.name),
-                       reading ? " for the first time" : " again");
+    const std::string so_far =
+        table.rows_read ? fmt::format(" ({} rows so far)", *table.rows_read) : "";
+    return fmt::format("table {} is being read{}{}.", display(table.name),
+                       reading ? " for the first time" : " again", so_far);
   }
   return {};
 }

@@ -29,6 +29,11 @@ Status Reading::opened(const View& view, lake::Lake& lake, SnapshotWriter& write
   return {};
 }
 
+void Reading::count(const RowBatch& rows) {
+  const std::lock_guard lock(mutex_);
+  rows_[rows.schema->name] += rows.rows();
+}
+
 Result<std::unique_ptr<Reading>> Reading::begin(Source& source, lake::Lake& lake,
                                                 std::vector<TableName> tables) {
   std::unique_ptr<Reading> reading(new Reading());
@@ -48,6 +53,7 @@ Result<std::unique_ptr<Reading>> Reading::begin(Source& source, lake::Lake& lake
     };
     const auto sink = [&](RowBatch&& rows) -> Status {
       TRY(failpoint("ingest.snapshot_batch"));
+      self->count(rows);
       return writer.put(std::move(rows));
     };
     const Status read = source.snapshot(tables, opened, sink, stop);

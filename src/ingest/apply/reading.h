@@ -6,6 +6,7 @@
 #include <chrono>
 #include <future>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -39,15 +40,23 @@ class Reading {
   bool wait(std::chrono::milliseconds limit) const {
     return files_.wait_for(limit) == std::future_status::ready;
   }
+  /// Tables whose rows have begun to come, with their number so far.
+  std::map<TableName, std::uint64_t> rows() const {
+    const std::lock_guard lock(mutex_);
+    return rows_;
+  }
   /// Waits for the end; once.
   Result<SnapshotWriter::Files> files() { return files_.get(); }
 
  private:
   Reading() = default;
   Status opened(const View& view, lake::Lake& lake, SnapshotWriter& writer);
+  void count(const RowBatch& rows);
 
   Position position_;  // these two are the thread's until the view is open
   std::map<TableName, Table> tables_;
+  mutable std::mutex mutex_;
+  std::map<TableName, std::uint64_t> rows_;
   std::future<Result<SnapshotWriter::Files>> files_;
   std::jthread thread_;
 };

@@ -154,7 +154,12 @@ Status SourceRunner::read_tables(const std::vector<TableSchemaPtr>& tables) {
   for (const TableSchemaPtr& table : tables) names.push_back(table->name);
   TRY(state::tables_snapshotting(*state_, name(), names));
   log::info("reading tables", {{"source", name()}, {"tables", names.size()}});
-  TRY_ASSIGN(auto reading, Reading::begin(*source_, lake_, std::move(names)));
+  TRY(failpoint("ingest.before_reading"));
+  TRY_ASSIGN(auto reading, Reading::begin(*source_, lake_, names));
+  for (const TableName& table : names) {
+    // Dropped since they were listed: repair() looks for it once more.
+    if (!reading->tables().contains(table)) applier_->lose(table);
+  }
   joining_.emplace(std::move(reading));
   return {};
 }
@@ -434,6 +439,7 @@ Status SourceRunner::repair(std::stop_token stop) {
 void SourceRunner::report(bool idle) {
   if (steady_clock::now() - reported_ < report_interval) return;
   reported_ = steady_clock::now();
+  report_reading();
   const Source::Lag lag = source_->lag(position_);
   const auto behind =
       std::chrono::duration_cast<std::chrono::milliseconds>(clock_now() - source_time_);
@@ -453,11 +459,24 @@ void SourceRunner::report(bool idle) {
   }
 }
 
+/// How far the joining tables are.
+void SourceRunner::report_reading() {
+  if (!joining_) return;
+  std::vector<state::RowsRead> progress;
+  for (const auto& [table, rows] : joining_->reading->rows()) {
+    progress.push_back({table, static_cast<std::int64_t>(rows)});
+  }
+  if (Status status = state::tables_read(*state_, progress); !status) {
+    log::warn("status not written", {{"source", name()}, {"error", status.error()}});
+  }
+}
+
 /// The stream waits, and its source goes on.
 void SourceRunner::report_waiting() {
   if (steady_clock::now() - reported_ < report_interval) return;
   reported_ = steady_clock::now();
   if (!source_ || !state_ || !state_->alive()) return;
+  report_reading();
   const Source::Lag lag = source_->lag(position_);
   state::SourceLag out;
   if (lag.bytes) out.bytes = static_cast<std::int64_t>(*lag.bytes);

@@ -66,6 +66,7 @@ class SourceRunner {
   Status repair(std::stop_token stop);
   void report(bool idle);
   void report_waiting();
+  void report_reading();
   bool captured(const TableName& table) const;
 
   RunnerOptions options_;

@@ -92,6 +92,9 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(tables_snapshotting(db, "shop", {shape.name}));
   EXPECT_EQ(source(db, "shop").value()->state, SourceState::snapshotting);
   EXPECT_EQ(lake_table(db, shape.name).value()->state, TableState::snapshotting);
+  EXPECT_EQ(lake_table(db, shape.name).value()->rows_read, 0);
+  ASSERT_OK(tables_read(db, {{shape.name, 30}, {{"shop", "unknown"}, 7}}));
+  EXPECT_EQ(lake_table(db, shape.name).value()->rows_read, 30);
   ASSERT_OK(table_streams(db, "shop", shape));
   ASSERT_OK(source_streams(db, "shop"));
   const SystemTime time{std::chrono::microseconds(1'700'000'000'123'456)};
@@ -115,6 +118,7 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   EXPECT_EQ(read.lag_bytes, 4096);
   EXPECT_EQ(read.state, SourceState::streaming);
   EXPECT_EQ(lake_table(db, shape.name).value()->rows, 37);
+  EXPECT_EQ(lake_table(db, shape.name).value()->rows_read, std::nullopt);
   EXPECT_EQ(lake_table(db, shape.name).value()->source_time, time);
   const StoredSource stored = load_source(db, "shop").value();
   ASSERT_EQ(stored.shapes.size(), 1U);

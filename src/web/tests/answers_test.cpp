@@ -63,16 +63,26 @@ TEST(Answers, ALagThatIsNotKnownIsLeftOut) {
   EXPECT_TRUE(all["sources"][1]["lag_bytes"].is_null());
 }
 
-TEST(Answers, MetricsEscapeNames) {
+TEST(Answers, NamesAreEscapedAndProgressIsShownWhileThereIsSome) {
   state::PlatformStatus status;
   state::TableStatus table;
   table.table.name = {"sh\"op", "a\\b\n港"};
   table.table.rows = 12;
   status.tables.push_back(table);
+  table.table.name = {"shop", "big"};
+  table.table.rows_read = 1000;
+  status.tables.push_back(table);
   const std::string text = metrics_text(status, {});
   EXPECT_NE(text.find("minato_table_rows{schema=\"sh\\\"op\",table=\"a\\\\b\\n港\"} 12\n"),
             std::string::npos)
       << text;
+  // Only of the table that is being read.
+  const auto read = text.find("minato_table_rows_read{schema=\"shop\",table=\"big\"} 1000\n");
+  EXPECT_NE(read, std::string::npos) << text;
+  EXPECT_EQ(text.find("minato_table_rows_read{", read + 1), std::string::npos);
+  const auto all = status_json(status, {});
+  EXPECT_TRUE(all["tables"][0]["rows_read"].is_null());
+  EXPECT_EQ(all["tables"][1]["rows_read"], 1000);
 }
 
 }  // namespace
