@@ -255,7 +255,7 @@ TEST_F(ApplierTest, ReplacedRowsAndTheirChangesAreOneCommit) {
   limits.lane.tail_rows = 40;
   Lanes lanes;
   Applier applier(*lake_, lanes, limits);
-  for (std::uint32_t round = 0; round < 24; ++round) {
+  for (std::uint32_t round = 0; round < 12; ++round) {
     const TableSchemaPtr schema = table("r" + std::to_string(round), round % 3 != 0);
     FakeTable old(schema, random);
     StreamBatch before;
