@@ -24,6 +24,16 @@ Status done(Result<pg::Rows> rows) {
   return {};
 }
 
+/// Names of tables as two parameters for unnest().
+struct NameArrays {
+  std::vector<std::string> schemas;
+  std::vector<std::string> names;
+  void add(const TableName& table) {
+    schemas.push_back(table.schema);
+    names.push_back(table.name);
+  }
+};
+
 std::string incident_of(const TableName& table) { return "capture/" + display(table); }
 
 }  // namespace
@@ -122,12 +132,8 @@ Status source_reached(pg::Connection& connection, const std::string& source, con
 
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
                            const std::vector<TableName>& tables) {
-  std::vector<std::string> schemas;
-  std::vector<std::string> names;
-  for (const TableName& table : tables) {
-    schemas.push_back(table.schema);
-    names.push_back(table.name);
-  }
+  NameArrays names;
+  for (const TableName& table : tables) names.add(table);
   // A table that had been read before keeps its last good rows until the new ones are in.
   TRY(done(connection.query(
       "insert into minato.lake_table(schema_name, table_name, source, state, rows, rows_read) "
@@ -136,7 +142,7 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
       "rows_read = 0, "
       "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
       "'snapshotting' end",
-      {source, pg::array(schemas), pg::array(names)})));
+      {source, pg::array(names.schemas), pg::array(names.names)})));
   return done(connection.query(
       "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
       {source}));
@@ -144,19 +150,17 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
 
 Status tables_read(pg::Connection& connection, const std::vector<RowsRead>& tables) {
   if (tables.empty()) return {};
-  std::vector<std::string> schemas;
-  std::vector<std::string> names;
+  NameArrays names;
   std::vector<std::string> rows;
   for (const RowsRead& read : tables) {
-    schemas.push_back(read.table.schema);
-    names.push_back(read.table.name);
+    names.add(read.table);
     rows.push_back(std::to_string(read.rows));
   }
   return done(
       connection.query("update minato.lake_table t set rows_read = r.rows "
                        "from unnest($1::text[], $2::text[], $3::bigint[]) as r(s, n, rows) "
                        "where t.schema_name = r.s and t.table_name = r.n and t.rows_read <> r.rows",
-                       {pg::array(schemas), pg::array(names), pg::array(rows)}));
+                       {pg::array(names.schemas), pg::array(names.names), pg::array(rows)}));
 }
 
 Status table_streams(pg::Connection& connection, const std::string& source,
@@ -221,13 +225,11 @@ Status table_renamed(pg::Connection& connection, const std::string& source, cons
 Status tables_changed(pg::Connection& connection, const std::vector<TableChange>& changes,
                       std::int64_t snapshot, SystemTime source_time) {
   if (changes.empty()) return {};
-  std::vector<std::string> schemas;
-  std::vector<std::string> names;
+  NameArrays names;
   std::vector<std::string> rows;
   std::vector<std::string> resets;
   for (const TableChange& change : changes) {
-    schemas.push_back(change.table.schema);
-    names.push_back(change.table.name);
+    names.add(change.table);
     rows.push_back(std::to_string(change.rows));
     resets.emplace_back(change.reset ? "t" : "f");
   }
@@ -244,7 +246,7 @@ Status tables_changed(pg::Connection& connection, const std::vector<TableChange>
       "rows = excluded.rows, "
       "applied_at = now(), last_snapshot = excluded.last_snapshot, "
       "source_time = coalesce(excluded.source_time, minato.lake_table.source_time)",
-      {pg::array(schemas), pg::array(names), pg::array(rows), pg::array(resets),
+      {pg::array(names.schemas), pg::array(names.names), pg::array(rows), pg::array(resets),
        std::to_string(snapshot), micros(source_time)}));
 }
 

@@ -14,7 +14,13 @@ Status Joining::look(std::chrono::milliseconds limit) {
 
 void Joining::hold(StreamBatch& batch) {
   if (reached) {
-    for (const TableName& table : batch.lost) tables.erase(table);
+    for (const TableName& table : batch.lost) {
+      tables.erase(table);
+      const auto useless = held.find(table);
+      if (useless == held.end()) continue;
+      held_bytes -= useless->second.rows.bytes();
+      held.erase(useless);
+    }
   }
   std::vector<TableChanges> others;
   for (TableChanges& changes : batch.tables) {
