@@ -21,6 +21,13 @@ namespace {
 using Row = std::pair<std::int64_t, std::string>;
 using Model = std::multiset<Row>;
 
+/// So that a tail is sealed, and a piece gets a file of its own, after few rows.
+ApplyLimits small_limits() {
+  ApplyLimits limits;
+  limits.lane.tail_rows = 40;
+  return limits;
+}
+
 class ApplierTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { postgres_ = new minato::testing::PrivatePostgres(); }
@@ -161,8 +168,7 @@ TEST_F(ApplierTest, LakeEqualsSource) {
   const std::uint32_t seed = test_seed();
   SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
-  ApplyLimits limits;
-  limits.lane.tail_rows = 40;
+  ApplyLimits limits = small_limits();
   for (int round = 0; round < 2; ++round) {
     limits.lane.index_bytes = round % 2 == 0 ? 1 << 30 : 0;  // by index, by scan
     Lanes lanes;
@@ -210,10 +216,8 @@ TEST_F(ApplierTest, IndexesOutliveCompactions) {
   const std::uint32_t seed = test_seed();
   SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
-  ApplyLimits limits;
-  limits.lane.tail_rows = 40;
   Lanes lanes;
-  Applier applier(*lake_, lanes, limits);
+  Applier applier(*lake_, lanes, small_limits());
   lake::Maintenance maintenance(
       *lake_, {.small_files_min = 2, .deleted_share_max = 0.02},
       [&](const TableName& name, const auto& work) { return lanes.with_lane(name, work); });
@@ -251,10 +255,8 @@ TEST_F(ApplierTest, ReplacedRowsAndTheirChangesAreOneCommit) {
   const std::uint32_t seed = test_seed();
   SCOPED_TRACE("MINATO_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
-  ApplyLimits limits;
-  limits.lane.tail_rows = 40;
   Lanes lanes;
-  Applier applier(*lake_, lanes, limits);
+  Applier applier(*lake_, lanes, small_limits());
   for (std::uint32_t round = 0; round < 12; ++round) {
     const TableSchemaPtr schema = table("r" + std::to_string(round), round % 3 != 0);
     FakeTable old(schema, random);
@@ -303,9 +305,7 @@ TEST_F(ApplierTest, ReplacedRowsAndTheirChangesAreOneCommit) {
 TEST_F(ApplierTest, WhatTheLaneDoesNotKnowIsReadAgain) {
   std::mt19937 random(3);
   Lanes lanes;
-  ApplyLimits limits;
-  limits.lane.tail_rows = 40;
-  Applier applier(*lake_, lanes, limits);
+  Applier applier(*lake_, lanes, small_limits());
   lake::Maintenance maintenance(
       *lake_, {.small_files_min = 2},
       [&](const TableName& name, const auto& work) { return lanes.with_lane(name, work); });
