@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <random>
 
+#include "base/check.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "ingest/mysql/cascades.h"
 #include "ingest/mysql/catalog.h"
@@ -26,25 +28,12 @@ std::uint32_t own_server_id() {
   return id;
 }
 
-ShapeBook::Ask questions(const SourceOptions& options, bool json_is_text) {
-  ShapeBook::Ask ask;
-  ask.shape = [options](const TableName& table) -> Result<TableSchemaPtr> {
-    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return read_shape(connection, table);
-  };
-  ask.database_charset = [options](const std::string& database) -> Result<std::string> {
-    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return connection.value(
-        "SELECT default_character_set_name FROM information_schema.schemata "
-        "WHERE schema_name=" +
-        literal(database));
-  };
-  ask.collation_charset = [options](unsigned collation) -> Result<std::string> {
-    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return Flavour::of(connection).collation_charset(connection, collation);
-  };
-  ask.json_is_text = json_is_text;
-  return ask;
+/// False when it was stopped.
+bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any().wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
 }
 
 }  // namespace
@@ -61,14 +50,10 @@ Status Stream::start(const Position& from, const std::vector<TableSchemaPtr>& sh
     TRY_ASSIGN(keys, Cascades::ask(connection, options_.tables));
   }
   queue_ = std::make_unique<PieceQueue>();
-  ShapeBook book(options_.tables, shapes, questions(options_, json_is_text));
-  const auto check = [options = options_]() -> Status {
-    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return check_settings(connection);
-  };
-  const auto ask_keys = [options = options_]() -> Result<Cascades::Known> {
-    TRY_ASSIGN(auto connection, Connection::open(options, statement_max));
-    return Cascades::ask(connection, options.tables);
+  ShapeBook book(options_.tables, shapes, questions(json_is_text));
+  const auto check = [this] { return answer(check_settings); };
+  const auto ask_keys = [this] {
+    return answer([this](Connection& each) { return Cascades::ask(each, options_.tables); });
   };
   assembler_ = std::make_unique<Assembler>(
       options_, std::move(position), std::move(cut), std::move(book),
@@ -114,9 +99,49 @@ Source::Lag Stream::lag() const {
   return lag;
 }
 
+template <typename Question>
+std::invoke_result_t<Question, Connection&> Stream::answer(const Question& question) {
+  const auto once = [&]() -> std::invoke_result_t<Question, Connection&> {
+    TRY(failpoint("ingest.before_question"));
+    TRY_ASSIGN(auto connection, Connection::open(options_, statement_max));
+    return question(connection);
+  };
+  auto result = once();
+  for (auto back_off = back_off_min; !result && result.error().code == Code::unavailable;
+       back_off = std::min(back_off * 2, back_off_max)) {
+    set_state(false, result.error().message);
+    log::warn("source_unanswering", {{"source", options_.name}, {"error", result.error()}});
+    if (!pause(stop_, back_off)) return fail(Code::cancelled, "stopped");
+    result = once();
+    if (result) set_state(true, "");
+  }
+  return result;
+}
+
+ShapeBook::Ask Stream::questions(bool json_is_text) {
+  ShapeBook::Ask ask;
+  ask.shape = [this](const TableName& table) {
+    return answer([&](Connection& connection) { return read_shape(connection, table); });
+  };
+  ask.database_charset = [this](const std::string& database) {
+    return answer([&](Connection& connection) {
+      return connection.value(
+          "SELECT default_character_set_name FROM information_schema.schemata "
+          "WHERE schema_name=" +
+          literal(database));
+    });
+  };
+  ask.collation_charset = [this](unsigned collation) {
+    return answer([&](Connection& connection) {
+      return Flavour::of(connection).collation_charset(connection, collation);
+    });
+  };
+  ask.json_is_text = json_is_text;
+  return ask;
+}
+
 void Stream::run(const std::stop_token& stop, Assembler& assembler) {
-  std::mutex sleeping;
-  std::condition_variable_any wake;
+  stop_ = stop;
   std::chrono::milliseconds back_off = back_off_min;
   while (!stop.stop_requested()) {
     const auto began = std::chrono::steady_clock::now();
@@ -130,8 +155,7 @@ void Stream::run(const std::stop_token& stop, Assembler& assembler) {
     log::warn("source_disconnected", {{"source", options_.name}, {"error", error}});
     // A connection that held for a while begins anew with short waits.
     if (std::chrono::steady_clock::now() - began > back_off_max) back_off = back_off_min;
-    std::unique_lock lock(sleeping);
-    wake.wait_for(lock, stop, back_off, [] { return false; });
+    (void)pause(stop, back_off);
     back_off = std::min(back_off * 2, back_off_max);
     assembler.reconnected();
   }
@@ -168,6 +192,7 @@ Error Stream::follow(const std::stop_token& stop, Assembler& assembler) {
     if (std::exchange(first, false)) set_state(true, "");
     if (auto done = assembler.event(packet->subspan(1)); !done) {
       error = std::move(done).error();
+      CHECK(error.code != Code::unavailable);  // or it would be skipped after a reconnection
       break;
     }
   }

@@ -35,11 +35,19 @@ class Stream {
   /// One connection from the assembler's position to its end; only returns with an Error.
   Error follow(const std::stop_token& stop, Assembler& assembler);
   Result<Connection> connect(const LogPosition& from);
+  /// What the log leaves open, asked of the source over a connection of its own. Reader thread
+  /// only. Waits until the source answers: a step of the log that ended without the answer would
+  /// count as taken in when the log is read on. Error{cancelled} when stopped; other errors are
+  /// final.
+  template <typename Question>
+  std::invoke_result_t<Question, Connection&> answer(const Question& question);
+  ShapeBook::Ask questions(bool json_is_text);
   void set_state(bool connected, std::string error);
 
   SourceOptions options_;
   std::unique_ptr<PieceQueue> queue_;
   std::unique_ptr<Assembler> assembler_;
+  std::stop_token stop_;  // the reader thread's own
   std::jthread thread_;
 
   mutable std::mutex mutex_;
