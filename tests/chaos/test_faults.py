@@ -4,6 +4,7 @@ its cause is gone."""
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,8 @@ import time
 
 import pytest
 
-from harness.minato import wait_for_rows
+from harness.mariadb import CDC_PASSWORD, CDC_USER, MariaDb
+from harness.minato import scratch, wait_for_rows
 from harness.ports import Proxy, wait_until
 from harness.recovery import healthy_and_equal, source_state
 
@@ -354,3 +356,47 @@ def test_connection_cut_in_the_middle_of_everything(source, new_platform):
         proxy.heal()
     healthy_and_equal(source, platform, 90)
     proxy.cut()
+
+
+def test_another_server_takes_over_inside_a_transaction(new_platform):
+    """The address leads to a replica, whose log has the same rows in other events: how many were
+    taken in says nothing about where the rest begins there."""
+    directories = scratch("mdb"), scratch("mdb")
+    first = MariaDb(directories[0])
+    second = MariaDb(
+        directories[1],
+        ["--server-id=2", "--log-slave-updates", "--binlog-row-event-max-size=512"],
+    )
+    with first.install(), second.install():
+        first.start().create_cdc_user()
+        second.start().run(
+            f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={first.port}, "
+            f"MASTER_USER='{CDC_USER}', MASTER_PASSWORD='{CDC_PASSWORD}', "
+            "MASTER_USE_GTID=slave_pos",
+            "START SLAVE",
+        )
+        first.run("CREATE DATABASE shop", "CREATE TABLE shop.t (n INT, v VARCHAR(40))")
+        proxy = Proxy(first.port)
+        platform = new_platform()
+        platform.source_add(first.url(port=proxy.port), "shop.%")
+        platform.serve()
+        platform.wait(30)
+        wait_until(lambda: platform.status()["sources"][0]["state"] == "streaming", 30)
+        proxy.freeze()
+        first.run("INSERT INTO shop.t SELECT seq, MD5(seq) FROM seq_1_to_100000")
+        replicated = lambda: second.run("SELECT count(*) FROM shop.t") == (
+            (100_000,),
+        )  # noqa: E731
+        wait_until(replicated, 60, what="the replica to have it")
+        proxy.trickle(2 << 20)  # of about 4 MB
+        wait_until(lambda: proxy.frozen, 30, what="half of the transaction to be sent")
+        first.kill()
+        second.run("STOP SLAVE", "INSERT INTO shop.t VALUES (0, 'after')")
+        proxy.target_port = second.port
+        proxy.cut()
+        proxy.heal()
+        healthy_and_equal(second, platform, 60)
+        assert platform.log_has("another server answers"), platform.tail()
+        proxy.cut()
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)

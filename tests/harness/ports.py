@@ -1,15 +1,36 @@
 """Free ports, waiting on conditions, and a TCP proxy whose network can be cut."""
 
 import contextlib
+import itertools
+import os
+import pathlib
+import random
 import socket
 import threading
 import time
 
 
+def _ports():
+    """Below those that the kernel gives to outgoing connections: such a one may be taken by anybody
+    before the server that it was meant for is up. Each of pytest's workers has a part of its own.
+    """
+    range_file = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first, last = 10_000, int(range_file.read_text().split()[0]) - 1
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    count = (last - first) // 16
+    part = [first + worker % 16 * count + n for n in range(count)]
+    start = random.randrange(count)
+    return itertools.cycle(part[start:] + part[:start])
+
+
+_next_ports = _ports()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    for port in _next_ports:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Timeout(AssertionError):
@@ -36,7 +57,8 @@ def wait_until(condition, seconds=30, every=0.05, what="the condition"):
 class Proxy:
     """Forwards 127.0.0.1:port to a server. cut() drops every connection and refuses new ones;
     heal() ends that.
-    freeze() keeps connections open but moves no byte, like a network that swallows packets."""
+    freeze() keeps connections open but moves no byte, like a network that swallows packets;
+    trickle() lets a number of bytes pass first."""
 
     def __init__(self, target_port):
         self.target_port = target_port
@@ -45,6 +67,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._listener = None
         self._flowing = threading.Event()
+        self._left = None  # bytes until the next freeze()
         self._flowing.set()
         self.heal()
 
@@ -60,6 +83,14 @@ class Proxy:
 
     def freeze(self):
         self._flowing.clear()
+
+    def trickle(self, count):
+        self._left = count
+        self._flowing.set()
+
+    @property
+    def frozen(self):
+        return not self._flowing.is_set()
 
     def cut(self):
         listener, self._listener = self._listener, None
@@ -96,6 +127,11 @@ class Proxy:
             while data := source.recv(65536):
                 self._flowing.wait()
                 sink.sendall(data)
+                if self._left is not None:
+                    self._left -= len(data)
+                    if self._left <= 0:
+                        self._left = None
+                        self.freeze()
         for s in (source, sink):
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)

@@ -64,14 +64,6 @@ bool Assembler::reach_cut() {
   return true;
 }
 
-void Assembler::reconnected() {
-  format_known_ = false;
-  format_ = {};
-  tables_.clear();
-  if (in_group_) skip_ = std::max(skip_, steps_);
-  steps_ = 0;
-}
-
 Status Assembler::event(wire::Bytes bytes) {
   if (bytes.size() < wire::event_header_size)
     return fail(Code::invalid, "The source sent half an event.");
@@ -107,12 +99,13 @@ Status Assembler::dispatch(const wire::Event& event) {
     case BinlogEvent::xa_prepare: return on_xa_prepare(event);
     case BinlogEvent::incident:
     case BinlogEvent::mysql_anonymous_gtid: return refuse(event);
-    case BinlogEvent::partial_update_rows: return next_step() ? on_partial_rows(event) : Status{};
     default: break;
   }
-  if (!wire::is_rows_event(event.header.type)) return {};
-  if (!next_step()) return {};
-  return on_rows(event);
+  const bool partial = event.header.type == BinlogEvent::partial_update_rows;
+  if (!partial && !wire::is_rows_event(event.header.type)) return {};
+  TRY_ASSIGN(const bool fresh, next_step(event.header));
+  if (!fresh) return {};
+  return partial ? on_partial_rows(event) : on_rows(event);
 }
 
 Status Assembler::refuse(const wire::Event& event) {
@@ -156,21 +149,6 @@ Status Assembler::on_mysql_gtid(const wire::Event& event) {
   return {};
 }
 
-Status Assembler::begin_group(const Gtid& gtid) {
-  if (in_group_ && gtid_ && gtid_ != gtid) {
-    // The source crashed while it wrote the group, or lost it: it was never committed.
-    log::warn("source_transaction_cut_off",
-              {{"source", options_.name}, {"sequence", number(*gtid_)}});
-    TRY(lose_group());
-    in_group_ = false;
-  }
-  if (!in_group_) skip_ = 0;
-  in_group_ = true;
-  gtid_ = gtid;
-  steps_ = 0;
-  return {};
-}
-
 /// A whole transaction, compressed: its events are as if they had come one by one.
 Status Assembler::on_payload(const wire::Event& event) {
   TRY_ASSIGN(auto reader, wire::PayloadReader::open(event.body));
@@ -186,8 +164,6 @@ Status Assembler::on_payload(const wire::Event& event) {
     TRY(dispatch(inner));
   }
 }
-
-bool Assembler::next_step() { return ++steps_ > skip_; }
 
 Status Assembler::on_query(const wire::Event& event) {
   std::string storage;
@@ -215,7 +191,8 @@ Status Assembler::on_query(const wire::Event& event) {
     return query.text.size() <= 10 ? end_group(event.header) : Status{};
   }
   if (word != "SAVEPOINT" && word != "RELEASE") {
-    if (next_step() && !without_effect_) TRY(on_statement(query, event));
+    TRY_ASSIGN(const bool fresh, next_step(event.header));
+    if (fresh && !without_effect_) TRY(on_statement(query, event));
   }
   if (standalone_ || !in_group_) return end_group(event.header);
   return {};
@@ -326,12 +303,6 @@ Status Assembler::lose(const Cascades::Losses& tables) {
     TRY(lose(table));
     queue_.open().lost_why[table] = why;
   }
-  return {};
-}
-
-Status Assembler::lose_group() {
-  const std::set<TableName> tables = std::exchange(touched_, {});
-  for (const TableName& table : tables) TRY(lose(table));
   return {};
 }
 
@@ -462,6 +433,7 @@ Status Assembler::push(bool at_boundary) {
 }
 
 Status Assembler::end_group(const wire::EventHeader& header) {
+  TRY(all_came_again());
   if (gtid_) TRY(position_.gtids.add(*gtid_));
   position_.file = file_;
   if (header.next_position != 0) position_.offset = header.next_position;

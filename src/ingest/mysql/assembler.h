@@ -81,8 +81,10 @@ class Assembler {
   /// A statement may have made, dropped or renamed foreign keys or what they are about.
   Status on_keys_statement(std::string_view text, const wire::DdlStatement& statement);
   Status push(bool at_boundary);
-  /// False when the step was handed over before the connection broke.
-  bool next_step();
+  /// False when the step was taken in before the connection broke. Error{conflict} when the group
+  /// is not the same events as before.
+  Result<bool> next_step(const wire::EventHeader& header);
+  Status all_came_again() const;
   TableChanges& changes_of(Table& table, StreamBatch& piece);
   Status lose_group();
   /// True when the position has reached the cut just now.
@@ -109,10 +111,11 @@ class Assembler {
   bool standalone_ = false;      // the group is one statement, without a COMMIT …
   bool without_effect_ = false;  // … which is said again when it is carried out
   std::optional<Gtid> gtid_;
-  std::uint64_t steps_ = 0;      // row events and statements of the group that were taken in
-  std::uint64_t skip_ = 0;       // steps to pass over after a reconnection
-  std::set<TableName> touched_;  // captured tables with rows in the group
-  bool xa_ = false;              // the group is prepared, not committed: rows left out
+  std::uint64_t steps_ = 0;  // row events and statements of the group that were taken in
+  std::uint64_t skip_ = 0;   // steps to pass over after a reconnection …
+  std::pair<std::string, std::uint32_t> taken_;  // … of which the last ends here: file, offset
+  std::set<TableName> touched_;                  // captured tables with rows in the group
+  bool xa_ = false;  // the group is prepared, not committed: rows left out
   std::map<std::string, std::set<TableName>> prepared_;  // by XA id: tables with rows
   wire::DecodeCounts counts_;
 };
