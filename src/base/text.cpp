@@ -25,6 +25,12 @@ std::vector<std::string> letters(std::string_view text) {
 
 }  // namespace
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return out;
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   const auto left = letters(a);
   const auto right = letters(b);

@@ -1,4 +1,4 @@
-// Small helpers on text for messages: nearest name, edit distance.
+// Small helpers on text: nearest name and edit distance for messages, small letters.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,9 @@
 #include <string_view>
 
 namespace minato {
+
+/// ASCII letters made small; all other bytes as they are.
+std::string lower(std::string_view text);
 
 /// Letters to insert, drop, replace or swap (neighbours) to turn one text into the other. Counts
 /// code points of UTF-8, ignoring the case of ASCII letters; quadratic, for names.

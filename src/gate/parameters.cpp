@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/text.h"
 #include "gate/types.h"
 #include "gate/value_text.h"
 #include "sql/scan.h"
@@ -30,14 +31,12 @@ std::int32_t int32_of(Text bytes) {
 }
 
 std::optional<bool> boolean(Text text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const std::string word = lower(text);
   for (const Text yes : {"t", "true", "1", "on", "yes", "y"}) {
-    if (lower == yes) return true;
+    if (word == yes) return true;
   }
   for (const Text no : {"f", "false", "0", "off", "no", "n"}) {
-    if (lower == no) return false;
+    if (word == no) return false;
   }
   return std::nullopt;
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace minato::gate {
 namespace {
 
@@ -67,13 +69,6 @@ constexpr std::array<Known, 40> kKnown{{
     {"transaction_read_only", "on", Rule::any, false},
     {"work_mem", "4MB", Rule::any, false},
 }};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 const Known* find(const std::string& name) {
   for (const Known& known : kKnown) {

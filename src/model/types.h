@@ -61,6 +61,8 @@ struct TableSchema {
   TableName name;
   std::vector<Column> columns;
   std::vector<std::uint32_t> key;  // indexes into columns, primary key order; empty: no key
+  // Of text columns to come whose definition names none, as the source says; empty: not known.
+  std::string charset;
   bool operator==(const TableSchema&) const = default;
 };
 using TableSchemaPtr = std::shared_ptr<const TableSchema>;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+
 namespace minato::oncall {
 namespace {
 
@@ -70,11 +72,9 @@ std::string_view name_of(Outcome outcome) { return name_in(kOutcomes, outcome); 
 std::string_view name_of(AttemptState state) { return name_in(kAttemptStates, state); }
 
 std::optional<Severity> severity_of(std::string_view word) {
-  std::string lower(word);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  if (const auto found = find_in(kSeverities, lower)) return found;
-  return find_in(kSynonyms, lower);
+  const std::string small = lower(word);
+  if (const auto found = find_in(kSeverities, small)) return found;
+  return find_in(kSynonyms, small);
 }
 std::optional<IncidentState> incident_state_of(std::string_view word) {
   return find_in(kIncidentStates, word);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace minato::runtime {
 namespace {
@@ -39,14 +40,6 @@ std::string hmac(std::string_view key, std::string_view text) {
              reinterpret_cast<unsigned char*>(digest.data()), &size) != nullptr);
   CHECK(size == digest.size());
   return digest;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
 }
 
 /// Runs of white space become one blank, none at the ends.

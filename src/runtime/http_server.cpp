@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace minato::runtime {
 namespace {
@@ -34,14 +35,6 @@ constexpr auto kPatience = std::chrono::seconds(30);
 constexpr auto kGrace = std::chrono::milliseconds(500);  // for what came before the stop
 constexpr std::uint32_t kHeaderMax = 16 * 1024;
 constexpr int kUrgentThreads = 12;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 class Connection;
 

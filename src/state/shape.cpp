@@ -70,6 +70,7 @@ Result<TableSchemaPtr> parse(const Json& json) {
   for (const Json& item : json["columns"]) {
     if (!parse_column(item, schema->columns.emplace_back())) return broken;
   }
+  schema->charset = json.value("charset", "");
   for (const Json& item : json.value("key", Json::array())) {
     const auto index = item.get<std::uint32_t>();
     if (index >= schema->columns.size()) return broken;
@@ -93,7 +94,8 @@ std::string to_json(const TableSchema& shape) {
   const Json json = {{"schema", shape.name.schema},
                      {"table", shape.name.name},
                      {"columns", std::move(columns)},
-                     {"key", shape.key}};
+                     {"key", shape.key},
+                     {"charset", shape.charset}};
   // Identifiers are UTF-8 by contract; a byte that is not must not end the role.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

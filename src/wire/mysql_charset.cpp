@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace minato::wire {
 namespace {
@@ -253,6 +254,11 @@ void Charset::convert(std::string_view bytes, std::string& out) const {
     case Kind::utf16le:
     case Kind::utf32: convert_wide(bytes, out); return;
   }
+}
+
+std::string charset_name(std::string_view written) {
+  const std::string name = lower(written);
+  return name == "utf8" ? "utf8mb3" : name;
 }
 
 void Charset::convert_multi(std::string_view bytes, std::string& out) const {

@@ -41,6 +41,9 @@ class Charset {
   std::vector<std::uint16_t> triples_;  // 65536: EUC after the byte 0x8F
 };
 
+/// As Charset::find() wants it: "utf8" has more than one meaning; the rest in small letters.
+std::string charset_name(std::string_view written);
+
 /// True for well-formed UTF-8 (RFC 3629).
 bool valid_utf8(std::string_view bytes);
 /// Appends `bytes` with each ill-formed byte replaced by '?'.

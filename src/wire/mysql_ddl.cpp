@@ -1,5 +1,6 @@
 #include "wire/mysql_ddl.h"
 
+#include "wire/mysql_charset.h"
 #include "wire/mysql_ddl_columns.h"
 
 namespace minato::wire {
@@ -93,26 +94,34 @@ class Parser : private ColumnParser {
     return true;
   }
 
-  bool table_options() {
-    while (!in_.at_end()) {
-      if (in_.take_word("CHARSET") || in_.take_words({"CHARACTER", "SET"})) {
-        in_.take_symbol('=');
-        if (!name(out_.charset)) return false;
-        out_.charset = charset_name(out_.charset);
-      } else if (in_.take_word("COLLATE")) {
-        in_.take_symbol('=');
-        std::string collation;
-        if (!name(collation)) return false;
-        if (out_.charset.empty()) out_.charset = charset_of_collation(collation);
-      } else if (in_.is_word("SELECT") || in_.is_word("AS") || in_.is_word("WITH")) {
-        // "WITH SYSTEM VERSIONING" makes what cannot be followed; a SELECT adds columns.
-        return false;
-      } else if (in_.is_symbol('(')) {
-        in_.skip_brackets();
-      } else {
-        in_.next();
-      }
+  /// One of a table's options, or a word of one.
+  bool table_option(std::optional<std::string>& charset) {
+    std::string written;
+    if (in_.take_word("CHARSET") || in_.take_words({"CHARACTER", "SET"})) {
+      in_.take_symbol('=');
+      if (!name(written)) return false;
+      charset = charset_name(written);
+      if (*charset == "default") charset = "";
+    } else if (in_.take_word("COLLATE")) {
+      in_.take_symbol('=');
+      if (!name(written)) return false;
+      if (!charset) charset = charset_of_collation(written);
+    } else if (in_.is_symbol('(')) {
+      in_.skip_brackets();
+    } else {
+      in_.next();
     }
+    return true;
+  }
+
+  bool table_options() {
+    std::optional<std::string> charset;
+    while (!in_.at_end()) {
+      // "WITH SYSTEM VERSIONING" makes what cannot be followed; a SELECT adds columns.
+      if (in_.is_word("SELECT") || in_.is_word("AS") || in_.is_word("WITH")) return false;
+      if (!table_option(charset)) return false;
+    }
+    out_.charset = charset.value_or("");
     return true;
   }
 
@@ -167,11 +176,11 @@ class Parser : private ColumnParser {
     if (in_.take_words({"CONVERT", "PARTITION"}) || in_.take_words({"CONVERT", "TABLE"})) {
       return skip_action(Action::replace_contents);
     }
-    for (const std::string_view word : {"ALTER",
-                                        "ENGINE",
+    // The options of a table, but for these two, which name columns.
+    if (in_.is_word("ALTER") || in_.is_word("ORDER")) return skip_action(Action::harmless);
+    for (const std::string_view word : {"ENGINE",
                                         "COMMENT",
                                         "AUTO_INCREMENT",
-                                        "ORDER",
                                         "FORCE",
                                         "ALGORITHM",
                                         "LOCK",
@@ -217,9 +226,18 @@ class Parser : private ColumnParser {
                                         "NOCOPY",
                                         "WITH",
                                         "WITHOUT"}) {
-      if (in_.is_word(word)) return skip_action(Action::harmless);
+      if (in_.is_word(word)) return alter_options();
     }
     return false;
+  }
+
+  bool alter_options() {
+    std::optional<std::string> charset;
+    while (!in_.at_end() && !in_.is_symbol(',')) {
+      if (!table_option(charset)) return false;
+    }
+    action(charset ? Action::default_charset : Action::harmless).name = charset.value_or("");
+    return true;
   }
 
   bool alter_add() {

@@ -43,6 +43,7 @@ struct AlterAction {
     drop_primary_key,
     rename_table,      // to `table`
     convert_charset,   // all columns to `name`
+    default_charset,   // of columns to come: `name`, empty when the statement does not tell
     replace_contents,  // rows vanish or appear without events: partitions, tablespaces, system
                        // versioning
     harmless,

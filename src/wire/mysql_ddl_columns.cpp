@@ -1,5 +1,6 @@
 #include "wire/mysql_ddl_columns.h"
 
+#include "base/text.h"
 #include "wire/mysql_charset.h"
 
 namespace minato::wire {
@@ -7,23 +8,10 @@ namespace {
 
 using Kind = SqlToken::Kind;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return out;
-}
-
 }  // namespace
 
-std::string charset_name(std::string_view written) {
-  std::string name = lower(written);
-  return name == "utf8" ? "utf8mb3" : name;
-}
-
-/// Of a collation such as utf8mb4_general_ci; empty for one that goes with several
-/// ("uca1400_ai_ci").
 std::string charset_of_collation(std::string_view collation) {
-  const std::string name = charset_name(lower(collation.substr(0, collation.find('_'))));
+  const std::string name = charset_name(collation.substr(0, collation.find('_')));
   return name == "binary" || Charset::find(name) ? name : std::string();
 }
 

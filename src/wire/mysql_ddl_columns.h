@@ -10,8 +10,6 @@
 
 namespace minato::wire {
 
-/// "utf8" has more than one meaning; the rest in small letters.
-std::string charset_name(std::string_view written);
 /// Of a collation such as utf8mb4_general_ci; empty for one that goes with several
 /// ("uca1400_ai_ci").
 std::string charset_of_collation(std::string_view collation);

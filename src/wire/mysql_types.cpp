@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace minato::wire {
 namespace {
@@ -91,13 +92,6 @@ constexpr auto names = std::to_array<Named>({
     {"geometrycollection", Kind::geometry, 0},
     {"geomcollection", Kind::geometry, 0},
 });
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 Result<std::uint32_t> number(std::string_view text) {
   std::uint32_t value = 0;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "wire/mysql_charset.h"
 #include "wire/mysql_types.h"
 
 namespace minato::ingest::mysql {
@@ -34,10 +35,10 @@ template <class Wanted>
 Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::string& where,
                                          Wanted wanted) {
   TRY_ASSIGN(const auto names,
-             connection.rows(
-                 "SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE "
-                 "table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND " +
-                 where));
+             connection.rows("SELECT table_schema, table_name, table_type, table_collation FROM "
+                             "information_schema.tables WHERE "
+                             "table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND " +
+                             where));
   std::map<TableName, std::shared_ptr<TableSchema>> found;
   for (const Row& row : names) {
     const TableName name{row[0].value_or(""), row[1].value_or("")};
@@ -49,6 +50,8 @@ Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::stri
     }
     auto schema = std::make_shared<TableSchema>();
     schema->name = name;
+    const std::string collation = row[3].value_or("");  // begins with its character set
+    schema->charset = wire::charset_name(collation.substr(0, collation.find('_')));
     found.emplace(name, std::move(schema));
   }
   if (found.empty()) return std::vector<TableSchemaPtr>{};

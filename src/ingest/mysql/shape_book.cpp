@@ -26,6 +26,17 @@ void resolve_json(MysqlType& type) {
   type.charset = "utf8mb4";
 }
 
+bool sets_default_charset(const AlterAction& action) {
+  return action.kind == AlterAction::Kind::default_charset ||
+         action.kind == AlterAction::Kind::convert_charset;
+}
+
+/// False for the one that makes bytes of texts.
+bool give_charset(const std::vector<ColumnDefinition*>& columns, const std::string& charset) {
+  for (ColumnDefinition* column : columns) column->type.charset = charset;
+  return columns.empty() || charset != "binary";
+}
+
 }  // namespace
 
 /// A table's shape while ALTER's actions are applied: columns with the names that they had before.
@@ -39,8 +50,9 @@ struct ShapeBook::Draft {
   std::vector<std::string> key;  // by the columns' present names
   std::vector<std::pair<std::string, std::string>> renames;
   std::set<std::string> dropped;
+  std::string charset;
 
-  explicit Draft(const TableSchema& shape) {
+  explicit Draft(const TableSchema& shape) : charset(shape.charset) {
     for (const Column& column : shape.columns) items.push_back({column, column.name, {}});
     for (const std::uint32_t index : shape.key) key.push_back(shape.columns[index].name);
   }
@@ -83,7 +95,7 @@ struct ShapeBook::Draft {
     return true;
   }
   std::optional<TableSchema> finish(const TableName& name) const {
-    TableSchema shape{name, {}, {}};
+    TableSchema shape{name, {}, {}, charset};
     for (const Item& item : items) shape.columns.push_back(item.column);
     for (const std::string& part : key) {
       const auto at = std::ranges::find_if(
@@ -240,35 +252,27 @@ void ShapeBook::rename(const TableName& from, const TableName& to) {
   report(SchemaChange::Kind::rename_table, from).new_name = to;
 }
 
-Status ShapeBook::fill_charsets(const TableName& table, const std::string& charset,
-                                std::vector<ColumnDefinition*> columns) {
+/// Those of `columns` whose text is in the table's default character set.
+std::vector<ColumnDefinition*> ShapeBook::without_charset(
+    std::vector<ColumnDefinition*> columns) const {
   std::erase_if(columns, [this](ColumnDefinition* column) {
     if (ask_.json_is_text) resolve_json(column->type);
     return !wire::has_charset(column->type.kind) || !column->type.charset.empty();
   });
-  if (columns.empty()) return {};
-  TableSchemaPtr now;
-  if (charset.empty()) {
-    TRY_ASSIGN(now, ask_.shape(table));
-  }
-  std::string fallback = charset;
-  for (ColumnDefinition* column : columns) {
-    if (now != nullptr) {
-      const auto at = std::ranges::find_if(
-          now->columns, [&](const Column& each) { return Draft::same(each.name, column->name); });
-      if (at != now->columns.end()) {
-        const auto type = wire::parse_source_type(at->source_type);
-        if (type && wire::has_charset(type->kind)) column->type.charset = type->charset;
-      }
-    }
-    if (!column->type.charset.empty()) continue;
-    if (fallback.empty()) {
-      TRY_ASSIGN(fallback, ask_.database_charset(table.schema));
-      if (fallback.empty()) fallback = "utf8mb4";
-    }
-    column->type.charset = fallback;
-  }
-  return {};
+  return columns;
+}
+
+/// Of a table that a statement creates without one, unless the database was altered since.
+Result<std::string> ShapeBook::database_charset(const std::string& database) {
+  TRY_ASSIGN(std::string charset, ask_.database_charset(database));
+  return charset.empty() ? "utf8mb4" : charset;
+}
+
+/// Of a table whose shape was stored without it.
+Result<std::string> ShapeBook::table_charset(const TableName& table) {
+  TRY_ASSIGN(const TableSchemaPtr now, ask_.shape(table));
+  if (now != nullptr && !now->charset.empty()) return now->charset;
+  return database_charset(table.schema);
 }
 
 Status ShapeBook::create(const DdlStatement& statement) {
@@ -280,7 +284,7 @@ Status ShapeBook::create(const DdlStatement& statement) {
     if (known_.contains(table) || lost_.contains(table)) return {};
   }
   drop(table);
-  TableSchema shape{table, {}, {}};
+  TableSchema shape{table, {}, {}, {}};
   if (statement.like) {
     TableSchemaPtr model = find(*statement.like);
     if (model == nullptr) {
@@ -289,13 +293,19 @@ Status ShapeBook::create(const DdlStatement& statement) {
     if (model == nullptr) return report_lost(table), Status{};
     shape.columns = model->columns;
     shape.key = model->key;
+    shape.charset = model->charset;
   } else if (statement.from_select) {
     return report_lost(table), Status{};
   } else {
     std::vector<ColumnDefinition> columns = statement.columns;
     std::vector<ColumnDefinition*> pointers;
     for (ColumnDefinition& column : columns) pointers.push_back(&column);
-    TRY(fill_charsets(table, statement.charset, pointers));
+    pointers = without_charset(std::move(pointers));
+    shape.charset = statement.charset;
+    if (shape.charset.empty() && !pointers.empty()) {
+      TRY_ASSIGN(shape.charset, database_charset(table.schema));
+    }
+    if (!give_charset(pointers, shape.charset)) return report_lost(table), Status{};
     for (const ColumnDefinition& column : columns) {
       shape.columns.push_back(wire::lake_column(column.name, column.type, !column.not_null));
     }
@@ -371,8 +381,10 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action,
       }
       return true;
     case Kind::drop_primary_key: draft.key.clear(); return true;
+    case Kind::default_charset: draft.charset = action.name; return true;
     case Kind::convert_charset:
       if (action.name != "utf8mb4") return false;
+      draft.charset = action.name;
       for (Draft::Item& each : draft.items) {
         auto type = wire::parse_source_type(each.column.source_type);
         if (!type || !wire::has_charset(type->kind)) continue;
@@ -397,10 +409,18 @@ Status ShapeBook::alter(const DdlStatement& statement, const StatementSession& s
         columns.push_back(&action.column);
       }
     }
-    TRY(fill_charsets(table, "", columns));
+    columns = without_charset(std::move(columns));
     Draft draft(*shape);
-    const bool followed = std::ranges::all_of(
-        actions, [&](const AlterAction& action) { return change(draft, action, session); });
+    if (draft.charset.empty() && !columns.empty()) {
+      TRY_ASSIGN(draft.charset, table_charset(table));
+    }
+    const bool text = give_charset(columns, draft.charset);
+    // Whether such columns get the new default or the old one is not for us to guess.
+    const bool plain = columns.empty() || std::ranges::none_of(actions, sets_default_charset);
+    const bool followed =
+        text && plain && std::ranges::all_of(actions, [&](const AlterAction& action) {
+          return change(draft, action, session);
+        });
     const auto fresh = followed && !draft.ambiguous() ? draft.finish(table) : std::nullopt;
     if (!fresh) {
       report_lost(table);

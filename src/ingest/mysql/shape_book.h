@@ -79,8 +79,10 @@ class ShapeBook {
   void drop(const TableName& table);
   void drop_database(const std::string& database);
   bool change(Draft& draft, const wire::AlterAction& action, const StatementSession& session) const;
-  Status fill_charsets(const TableName& table, const std::string& charset,
-                       std::vector<wire::ColumnDefinition*> columns);
+  std::vector<wire::ColumnDefinition*> without_charset(
+      std::vector<wire::ColumnDefinition*> columns) const;
+  Result<std::string> database_charset(const std::string& database);
+  Result<std::string> table_charset(const TableName& table);
 
   std::vector<std::string> patterns_;
   std::map<TableName, TableSchemaPtr> known_;

@@ -105,6 +105,7 @@ void expect_followed(PrivateServer& server, const DdlCase& one) {
       EXPECT_EQ(known.columns[i].type, shape->columns[i].type) << known.columns[i].name;
     }
     EXPECT_EQ(known.key, shape->key);
+    EXPECT_TRUE(known.charset.empty() || known.charset == shape->charset) << known.charset;
     EXPECT_EQ(mirror.tables[shape->name], again.tables[shape->name]) << display(shape->name);
     shapes.erase(shape->name);
   }
@@ -198,6 +199,23 @@ const std::vector<DdlCase> common_cases = {
       "UPDATE shop.t SET w = 'é', x = 'ü'", "ALTER TABLE shop.t CONVERT TO CHARACTER SET utf8mb4",
       "UPDATE shop.t SET w = 'ん' WHERE id < 5"},
      true},
+    {"default_charset",
+     {"ALTER TABLE shop.t DEFAULT CHARSET=latin1", "ALTER TABLE shop.t ADD w VARCHAR(10)",
+      "UPDATE shop.t SET w = 'é'", "ALTER TABLE shop.t ENGINE=InnoDB COLLATE utf8mb4_bin",
+      "ALTER TABLE shop.t ADD x TEXT", "UPDATE shop.t SET x = 'ん'",
+      "ALTER TABLE shop.t CONVERT TO CHARACTER SET utf8mb4"},
+     true},
+    {"default_charset_of_a_new_table",
+     {"CREATE TABLE shop.n (i INT PRIMARY KEY) COLLATE cp932_japanese_ci",
+      "ALTER TABLE shop.n ADD w VARCHAR(10)", "INSERT INTO shop.n VALUES (1, '表')",
+      "ALTER TABLE shop.n RENAME COLUMN w TO x", "ALTER TABLE shop.n CHARACTER SET utf8mb4",
+      "CREATE TABLE shop.m LIKE shop.n", "ALTER TABLE shop.m ADD y VARCHAR(10) FIRST",
+      "INSERT INTO shop.m VALUES ('ん', 1, '能')"},
+     true},
+    {"default_charset_at_once", {"ALTER TABLE shop.t ADD w VARCHAR(10), CHARSET latin1"}, false},
+    {"default_charset_binary",
+     {"ALTER TABLE shop.t CHARSET binary", "ALTER TABLE shop.t ADD w VARCHAR(10)"},
+     false},
 };
 const std::vector<DdlCase> mariadb_cases = {
     {"two_phases",

@@ -68,6 +68,21 @@ TEST(MysqlDdl, alter_table) {
   EXPECT_EQ(parse("ALTER DATABASE x CHARACTER SET utf8").kind, Kind::other);
 }
 
+TEST(MysqlDdl, default_charset) {
+  const auto charset = [](const std::string& options) -> std::string {
+    const auto found = parse("ALTER TABLE t " + options).actions.at(0);
+    return found.kind == Action::default_charset ? "=" + found.name : "";
+  };
+  EXPECT_EQ(charset("ENGINE=InnoDB DEFAULT CHARACTER SET = utf8 COLLATE utf8_bin"), "=utf8mb3");
+  EXPECT_EQ(charset("COLLATE cp932_japanese_ci, ADD c INT"), "=cp932");
+  EXPECT_EQ(charset("CHARSET DEFAULT"), "=");
+  EXPECT_EQ(charset("COLLATE uca1400_ai_ci"), "=");
+  EXPECT_EQ(charset("COMMENT 'CHARSET latin1' PARTITION BY HASH (charset) PARTITIONS 4"), "");
+  EXPECT_EQ(charset("ALTER charset SET DEFAULT 5"), "");
+  EXPECT_EQ(charset("ORDER BY charset"), "");
+  EXPECT_EQ(parse("ALTER TABLE t CHARSET (").kind, Kind::unreadable);
+}
+
 TEST(MysqlDdl, the_rest) {
   const auto rename = parse("RENAME TABLE a TO b, `c`.d TO e");
   ASSERT_EQ(rename.tables.size(), 4U);
