@@ -97,6 +97,8 @@ class Source {
   virtual Lag lag(const Position& stored) = 0;
 };
 
+/// Whom and what these options capture, for people; other settings, other text.
+std::string describe(const SourceOptions& options);
 /// URL: mysql://user@host:port/. Error{invalid} with the expected form.
 Result<SourceOptions> parse_source_url(std::string_view url);
 std::unique_ptr<Source> make_mysql_source(SourceOptions options);

@@ -230,7 +230,7 @@ Status Folder::list(std::map<std::string, Stamp>& files) const {
               root.string());
 }
 
-void Folder::read(const std::string& file, Seen& seen, Changes& changes) const {
+void Folder::read(const std::string& file, Taken& taken, Changes& changes) const {
   // Only files: reading a pipe would wait for ever.
   std::error_code kind;
   const bool is_file = std::filesystem::is_regular_file(platform_ / file, kind);
@@ -249,18 +249,18 @@ void Folder::read(const std::string& file, Seen& seen, Changes& changes) const {
       changes.stray.push_back(finding);
       return;
     }
-    seen.name = name;
-    seen.stamp = {};  // permissions change neither time nor size: look again
+    taken.name = name;
+    taken.stamp = {};  // permissions change neither time nor size: look again
     changes.broken.emplace_back(name, finding);
     return;
   }
   TableName name;
   auto definition = parse_definition(file, text);
   if (definition) {
-    seen.name = definition->name;
+    taken.name = definition->name;
     changes.changed.push_back(std::move(*definition));
   } else if (!name_of(file, name)) {
-    seen.name = name;
+    taken.name = name;
     changes.broken.emplace_back(name, std::move(definition.error()));
   } else {
     changes.stray.push_back(std::move(definition.error()));
@@ -271,21 +271,33 @@ Result<Folder::Changes> Folder::poll() {
   std::map<std::string, Stamp> files;
   TRY(list(files));
   Changes changes;
-  for (auto seen = seen_.begin(); seen != seen_.end();) {
-    if (files.contains(seen->first)) {
-      ++seen;
+  unsettled_ = false;
+  const auto in = [](const std::map<std::string, Stamp>& where, const std::string& file) {
+    const auto at = where.find(file);
+    return at == where.end() ? std::nullopt : std::optional(at->second);
+  };
+  const auto settled = [&](const std::string& file) {
+    const bool same = !found_ || in(*found_, file) == in(files, file);
+    unsettled_ |= !same;
+    return same;
+  };
+  for (auto taken = taken_.begin(); taken != taken_.end();) {
+    if (files.contains(taken->first) || !settled(taken->first)) {
+      ++taken;
       continue;
     }
-    if (seen->second.name) changes.removed.push_back(*seen->second.name);
-    seen = seen_.erase(seen);
+    if (taken->second.name) changes.removed.push_back(*taken->second.name);
+    taken = taken_.erase(taken);
   }
   for (const auto& [file, stamp] : files) {
-    Seen& seen = seen_[file];
-    if (seen.stamp == stamp) continue;
-    seen.stamp = stamp;
-    seen.name.reset();
-    read(file, seen, changes);
+    const auto known = taken_.find(file);
+    if (known != taken_.end() && known->second.stamp == stamp) continue;
+    if (!settled(file)) continue;
+    Taken& taken = taken_[file];
+    taken = {stamp, {}};
+    read(file, taken, changes);
   }
+  found_ = std::move(files);
   return changes;
 }
 

@@ -57,9 +57,13 @@ class Folder {
       return changed.empty() && broken.empty() && removed.empty() && stray.empty();
     }
   };
-  /// What differs from the last call. Files are read again only when time, size or inode changed.
+  /// What differs from before. Files are read again only when time, size or inode changed, and only
+  /// those that two calls found alike: one that is being written says something else, or is not
+  /// there for a moment. The first call takes what it finds.
   /// Error{unavailable} when marts/ cannot be listed: nothing is taken to be removed then.
   Result<Changes> poll();
+  /// Something differs that the next call may take.
+  bool unsettled() const { return unsettled_; }
 
  private:
   struct Stamp {
@@ -68,15 +72,17 @@ class Folder {
     std::uint64_t inode = 0;
     bool operator==(const Stamp&) const = default;
   };
-  struct Seen {
+  struct Taken {
     Stamp stamp;
     std::optional<TableName> name;  // nothing: a stray file
   };
   Status list(std::map<std::string, Stamp>& files) const;
-  void read(const std::string& file, Seen& seen, Changes& changes) const;
+  void read(const std::string& file, Taken& taken, Changes& changes) const;
 
   std::filesystem::path platform_;
-  std::map<std::string, Seen> seen_;
+  std::map<std::string, Taken> taken_;
+  std::optional<std::map<std::string, Stamp>> found_;  // by the last call
+  bool unsettled_ = false;
 };
 
 }  // namespace minato::marts

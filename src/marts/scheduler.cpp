@@ -28,6 +28,7 @@ constexpr milliseconds tables_every{5'000};
 constexpr milliseconds lost_every{1'000};
 constexpr milliseconds prune_every{3'600'000};
 constexpr milliseconds retry_wait{1'000};
+constexpr milliseconds settle_wait{200};  // a file that changed is looked at again after this
 
 SystemTime wall_clock() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -46,6 +47,7 @@ class Timer {
     return true;
   }
   void now() { next_ = {}; }
+  void sooner(milliseconds wait) { next_ = std::min(next_, Clock::now() + wait); }
   milliseconds left() const {
     const auto left = std::chrono::ceil<milliseconds>(next_ - Clock::now());
     return std::max(left, milliseconds(0));
@@ -106,7 +108,10 @@ class Scheduler::Impl {
     TRY(close_incidents(db));
     while (!stop.stop_requested()) {
       board_->set_refresh_seconds(refresh_seconds_);
-      if (files.due()) TRY(look_at_files(db, folder));
+      if (files.due()) {
+        TRY(look_at_files(db, folder));
+        if (folder.unsettled()) files.sooner(settle_wait);
+      }
       if (lost.due()) TRY(requeue(db));
       if (prune.due()) TRY(state::prune_runs(db, options_.keep_runs));
       if (all.due()) TRY(load(db));

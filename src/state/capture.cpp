@@ -64,11 +64,12 @@ Result<StoredSource> load_source(pg::Connection& connection, const std::string& 
   return out;
 }
 
-Status source_streams(pg::Connection& connection, const std::string& source) {
+Status source_streams(pg::Connection& connection, const std::string& source,
+                      const std::string& settings) {
   TRY(done(
-      connection.query("update minato.source set state = 'streaming', error = null, updated_at = "
-                       "now() where name = $1",
-                       {source})));
+      connection.query("update minato.source set state = 'streaming', error = null, settings = $2, "
+                       "updated_at = now() where name = $1",
+                       {source, settings})));
   TRY(resolve_incident(connection, gap_key(source)));
   return {};
 }

@@ -21,7 +21,10 @@ struct StoredSource {
 /// until a try comes further: its state does not flicker with each try.
 Status source_starts(pg::Connection& connection, const std::string& source);
 Result<StoredSource> load_source(pg::Connection& connection, const std::string& source);
-Status source_streams(pg::Connection& connection, const std::string& source);
+/// `settings` tell whom and what it captures from now on; all tables that they reach are known by
+/// now, as streaming or being read.
+Status source_streams(pg::Connection& connection, const std::string& source,
+                      const std::string& settings);
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error);
 /// The source's log no longer reaches back to the stored position: that is forgotten, so that all
 /// its tables are read anew, and an incident opens; source_streams() resolves it.

@@ -140,8 +140,12 @@ constexpr const char* unknown_lag =
 // Version 4. How far the reading of a table has come; nothing while it is not being read.
 constexpr const char* rows_read = "alter table minato.lake_table add column rows_read bigint";
 
-constexpr std::array<const char*, 4> migrations = {foundation, job_snapshots, unknown_lag,
-                                                   rows_read};
+// Version 5. With which settings of minato.toml a source streams.
+constexpr const char* settings =
+    "alter table minato.source add column settings text not null default ''";
+
+constexpr std::array<const char*, 5> migrations = {foundation, job_snapshots, unknown_lag,
+                                                   rows_read, settings};
 
 // A number of our own for pg_advisory_lock, so that two starting processes take turns.
 constexpr const char* lock_key = "7885649201";

@@ -12,7 +12,7 @@ constexpr std::string_view state_names[] = {"starting", "snapshotting", "streami
 constexpr const char* columns =
     "select name, kind, position, minato.to_us(source_time), state, coalesce(error, ''), lag_ms, "
     "lag_bytes, "
-    "transactions, changes, minato.to_us(updated_at) from minato.source ";
+    "transactions, changes, minato.to_us(updated_at), settings from minato.source ";
 
 Source read(const pg::Rows& rows, int row) {
   Source source;
@@ -27,6 +27,7 @@ Source read(const pg::Rows& rows, int row) {
   source.transactions = rows.integer(row, 8);
   source.changes = rows.integer(row, 9);
   source.updated_at = *time_at(rows, row, 10);
+  source.settings = rows.string(row, 11);
   return source;
 }
 

@@ -21,6 +21,7 @@ struct Source {
   std::optional<SystemTime> source_time;  // commit time, by the source's clock, of the last applied
                                           // transaction
   SourceState state = SourceState::starting;
+  std::string settings;  // with which it streams, see source_streams(); empty: it never did
   std::string error;
   std::int64_t lag_ms = 0;
   std::optional<std::int64_t> lag_bytes;  // nothing: not known now

@@ -177,6 +177,19 @@ def test_a_wider_pattern_holds_up_nobody(shop):
     assert platform.stop() == 0
 
 
+def test_wait_knows_what_minato_toml_says_now(shop):
+    source, platform = shop
+    source.run(
+        "CREATE DATABASE more",
+        "CREATE TABLE more.a (id INT PRIMARY KEY)",
+        "INSERT INTO more.a SELECT seq FROM seq_1_to_100",
+    )
+    text = platform.config.read_text()
+    platform.config.write_text(text.replace('"shop.%"', '"shop.%", "more.%"'))
+    platform.wait(60)
+    compare(source, platform, "more")
+
+
 def test_a_table_dropped_just_before_its_reading_is_forgotten(shop):
     source, platform = shop
     source.run(

@@ -24,6 +24,7 @@ constexpr auto kPeriod = std::chrono::milliseconds(10);
 // One source: first where it stands, then whether the lake has reached that.
 struct Goal {
   std::string name;
+  std::string settings;  // as minato.toml has them
   std::unique_ptr<ingest::Source> source;
   std::optional<Position> wanted;
   std::string missing;  // why it is not reached yet; empty: reached
@@ -37,7 +38,9 @@ Result<std::vector<Goal>> goals(const Platform& platform, const Config& config,
     names += (names.empty() ? "" : ", ") + source.name;
     if (!only.empty() && source.name != only) continue;
     TRY_ASSIGN(auto options, source_options(platform, source));
-    out.push_back({source.name, ingest::make_mysql_source(std::move(options)), {}, ""});
+    std::string settings = describe(options);
+    out.push_back(
+        {source.name, std::move(settings), ingest::make_mysql_source(std::move(options)), {}, ""});
   }
   if (out.empty() && !only.empty()) {
     return fail(Code::not_found,
@@ -76,6 +79,10 @@ Result<std::string> look(Goal& goal, pg::Connection& connection) {
   const std::string error = stored->error.empty() ? "" : " " + stored->error;
   if (stored->position.text.empty()) {
     return fmt::format("nothing was captured yet (state {}).{}", name_of(stored->state), error);
+  }
+  if (stored->settings != goal.settings) {
+    return fmt::format("minato serve has not taken over its settings yet (state {}).{}",
+                       name_of(stored->state), error);
   }
   if (!goal.source->covers(stored->position, *goal.wanted)) {
     return fmt::format("the lake has it up to {}, the source stands at {} (state {}).{}",

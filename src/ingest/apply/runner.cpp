@@ -216,7 +216,7 @@ Status SourceRunner::stream(std::stop_token stop) {
     joining_->reached = source_->covers(position_, *cut);
   }
   TRY(source_->start(position_, shapes, cut));
-  TRY(state::source_streams(*state_, name()));
+  TRY(state::source_streams(*state_, name(), describe(options_.source)));
   while (!stop.stop_requested()) {
     TRY_ASSIGN(std::optional<StreamBatch> batch, source_->next(std::chrono::milliseconds(250)));
     report(!batch);

@@ -86,6 +86,12 @@ std::optional<TlsMode> tls_mode(std::string_view word) {
   return std::nullopt;
 }
 
+std::string describe(const SourceOptions& options) {
+  std::string out = options.user + "@" + options.host + ":" + std::to_string(options.port) + ":";
+  for (const std::string& pattern : options.tables) out += " " + pattern;
+  return out;
+}
+
 Result<SourceOptions> parse_source_url(std::string_view url) {
   const auto bad = [] {
     return fail(Code::invalid,

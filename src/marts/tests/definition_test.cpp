@@ -89,9 +89,25 @@ TEST_F(FolderTest, TellsWhatChanged) {
   EXPECT_TRUE(folder.poll().value().empty());
   write("marts/s/a.sql", "select 12345");
   write("marts/s/b.sql", "select 2");
+  EXPECT_TRUE(folder.poll().value().empty());  // still being written, perhaps
+  EXPECT_TRUE(folder.unsettled());
+  write("marts/s/b.sql", "select 2 as two");
   changes = folder.poll().value();
-  EXPECT_EQ(changes.changed.size(), 2U);
+  ASSERT_EQ(changes.changed.size(), 1U);
+  EXPECT_EQ(changes.changed[0].text, "select 12345");
+  changes = folder.poll().value();
+  ASSERT_EQ(changes.changed.size(), 1U);
+  EXPECT_EQ(changes.changed[0].text, "select 2 as two");
+  EXPECT_FALSE(folder.unsettled());
+  // An editor that moves the old file away first.
+  fs::rename(root / "marts/s/a.sql", root / "marts/s/a.sql~");
+  EXPECT_TRUE(folder.poll().value().empty());
+  fs::rename(root / "marts/s/a.sql~", root / "marts/s/a.sql");
+  EXPECT_TRUE(folder.poll().value().empty());
+  EXPECT_TRUE(folder.poll().value().empty());
   fs::remove(root / "marts/s/a.sql");
+  EXPECT_TRUE(folder.poll().value().empty());
+  EXPECT_TRUE(folder.unsettled());
   changes = folder.poll().value();
   ASSERT_EQ(changes.removed.size(), 1U);
   EXPECT_EQ(changes.removed[0], (TableName{"s", "a"}));

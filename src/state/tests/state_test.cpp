@@ -76,7 +76,7 @@ TEST_F(State, RolesSeeWhatTheyNeedAndNothingElse) {
 }
 
 TableSchema shape_of(const TableName& name) {
-  TableSchema shape{name, {}, {3, 1}};
+  TableSchema shape{name, {}, {3, 1}, "cp932"};
   for (int kind = 0; kind <= static_cast<int>(TypeKind::interval_us); ++kind) {
     ColumnType type{static_cast<TypeKind>(kind)};
     if (type.kind == TypeKind::decimal) type = {TypeKind::decimal, 38, 10};
@@ -96,7 +96,9 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(tables_read(db, {{shape.name, 30}, {{"shop", "unknown"}, 7}}));
   EXPECT_EQ(lake_table(db, shape.name).value()->rows_read, 30);
   ASSERT_OK(table_streams(db, "shop", shape));
-  ASSERT_OK(source_streams(db, "shop"));
+  EXPECT_EQ(source(db, "shop").value()->settings, "");
+  ASSERT_OK(source_streams(db, "shop", "cdc@db:3306: shop.%"));
+  EXPECT_EQ(source(db, "shop").value()->settings, "cdc@db:3306: shop.%");
   const SystemTime time{std::chrono::microseconds(1'700'000'000'123'456)};
   const TableName other{"shop", "other"};
   ASSERT_OK(tables_changed(db, {{shape.name, 40, true}, {other, 5, false}}, 5, time));
@@ -140,7 +142,7 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   ASSERT_OK(source_starts(db, "shop"));  // tried again: the error stands until it comes further
   EXPECT_EQ(source(db, "shop").value()->state, SourceState::error);
   EXPECT_EQ(source(db, "shop").value()->error, "gone");
-  ASSERT_OK(source_streams(db, "shop"));
+  ASSERT_OK(source_streams(db, "shop", "cdc@db:3306: shop.%"));
   ASSERT_OK(source_starts(db, "shop"));
   EXPECT_EQ(source(db, "shop").value()->state, SourceState::starting);
   ASSERT_OK(reset_source(db, "shop"));
