@@ -181,11 +181,9 @@ Status SourceRunner::join() {
     applier_->found(table);
     told_.erase(table);
     lost_why_.erase(table);
-    // While it was read, another table may have been given its name.
     TRY_ASSIGN(const std::optional<lake::LakeTable> now, applier_->find(table));
-    if (now && now->table_id != read.target.table_id) TRY(applier_->drop(table));
-    if (!now && read.target.table_id > 0) {
-      return fail(Code::conflict, display(table) + " vanished from the lake while it was read.");
+    if (now ? now->table_id != read.target.table_id : read.target.table_id > 0) {
+      return fail(Code::conflict, display(table) + " changed in the lake while it was read.");
     }
     if (read.shaped) applier_->shape(table, read.target);
     applier_->replace(read.target, read.shape, std::move(joining_->files->at(table)));
@@ -280,6 +278,8 @@ Status SourceRunner::follow(const SchemaChange& change) {
     }
     return {};
   }
+  // Another table was given the name before that was read under it.
+  if (change.kind == Kind::rename_table && joins(change.new_name)) return drop_table(change.table);
   log::info("schema change", {{"source", name()},
                               {"table", display(change.table)},
                               {"kind", static_cast<int>(change.kind)}});
