@@ -261,6 +261,18 @@ std::string charset_name(std::string_view written) {
   return name == "utf8" ? "utf8mb3" : name;
 }
 
+bool holds(const std::string& charset, std::string_view text) {
+  const bool ascii = std::ranges::all_of(text, [](char c) { return (c & 0x80) == 0; });
+  const bool beyond_bmp = std::ranges::any_of(text, [](char c) { return (c & 0xf0) == 0xf0; });
+  if (charset == "utf8mb4") return true;
+  if (charset == "utf8mb3") return !beyond_bmp;
+  if (!ascii) return false;
+  const auto known = Charset::find(charset);
+  std::string back;
+  if (known) (*known)->convert(text, back);
+  return back == text;
+}
+
 void Charset::convert_multi(std::string_view bytes, std::string& out) const {
   const auto* s = reinterpret_cast<const unsigned char*>(bytes.data());
   for (std::size_t i = 0; i < bytes.size();) {

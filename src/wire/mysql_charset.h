@@ -44,6 +44,10 @@ class Charset {
 /// As Charset::find() wants it: "utf8" has more than one meaning; the rest in small letters.
 std::string charset_name(std::string_view written);
 
+/// Whether a column of this character set holds `text` (UTF-8) as it is, for sure: what the set
+/// lacks, the source changes.
+bool holds(const std::string& charset, std::string_view text);
+
 /// True for well-formed UTF-8 (RFC 3629).
 bool valid_utf8(std::string_view bytes);
 /// Appends `bytes` with each ill-formed byte replaced by '?'.

@@ -121,20 +121,6 @@ Maybe of_now(const MysqlType& type, const StatementTime& statement) {
   return InitialValue{cctz::format(clock_form, now, *zone)};
 }
 
-/// Whether a column of this charset holds `text` as it is: what the charset lacks, the source would
-/// change.
-bool holds(const std::string& charset, std::string_view text) {
-  const bool ascii = std::ranges::all_of(text, [](char c) { return (c & 0x80) == 0; });
-  const bool beyond_bmp = std::ranges::any_of(text, [](char c) { return (c & 0xf0) == 0xf0; });
-  if (charset == "utf8mb4") return true;
-  if (charset == "utf8mb3") return !beyond_bmp;
-  if (!ascii) return false;
-  const auto known = Charset::find(charset);
-  std::string back;
-  if (known) (*known)->convert(text, back);
-  return back == text;
-}
-
 Maybe text_value(const MysqlType& type, const std::string& text) {
   if (!valid_utf8(text) || text.find('\0') != std::string::npos || text.ends_with(' ') ||
       !holds(type.charset, text)) {

@@ -27,8 +27,8 @@ def source_expression(name, kind):
 
 
 def canonical(value, kind):
-    """One value as both sides agree on it. Zero dates have no counterpart in the lake: NULL
-    there."""
+    """One value as both sides agree on it. Zero dates, and zeros in dates, have no
+    counterpart in the lake: NULL there."""
     if value is None:
         return None
     if kind == "float":
@@ -53,12 +53,8 @@ def canonical(value, kind):
         )
     if isinstance(value, memoryview):
         return bytes(value)
-    if (
-        kind in ("date", "datetime", "timestamp")
-        and isinstance(value, str)
-        and value.startswith("0000")
-    ):
-        return None
+    if kind in ("date", "datetime", "timestamp") and isinstance(value, str):
+        return None  # pymysql could make no date of it
     return value
 
 

@@ -33,8 +33,20 @@ bool sets_default_charset(const AlterAction& action) {
 
 /// False for the one that makes bytes of texts.
 bool give_charset(const std::vector<ColumnDefinition*>& columns, const std::string& charset) {
-  for (ColumnDefinition* column : columns) column->type.charset = charset;
+  for (ColumnDefinition* column : columns) {
+    if (wire::has_charset(column->type.kind)) column->type.charset = charset;
+  }
   return columns.empty() || charset != "binary";
+}
+
+/// What the column's character set lacks, the source changed in the names of ENUM's and SET's
+/// members; ASCII is in all of them.
+bool keeps_members(const MysqlType& type, const std::string& table_charset) {
+  const std::string& charset = type.charset.empty() ? table_charset : type.charset;
+  return std::ranges::all_of(type.values, [&](const std::string& member) {
+    return std::ranges::all_of(member, [](char c) { return (c & 0x80) == 0; }) ||
+           wire::holds(charset, member);
+  });
 }
 
 }  // namespace
@@ -225,6 +237,7 @@ Result<ShapeChanges> ShapeBook::apply(const DdlStatement& statement, std::string
 }
 
 void ShapeBook::drop(const TableName& table) {
+  std::erase(changes_.lost, table);  // by the same statement, before
   if (known_.erase(table) + lost_.erase(table) > 0) report(SchemaChange::Kind::drop_table, table);
 }
 
@@ -252,12 +265,13 @@ void ShapeBook::rename(const TableName& from, const TableName& to) {
   report(SchemaChange::Kind::rename_table, from).new_name = to;
 }
 
-/// Those of `columns` whose text is in the table's default character set.
+/// Those of `columns` whose text, or members' names, are in the table's default character set.
 std::vector<ColumnDefinition*> ShapeBook::without_charset(
     std::vector<ColumnDefinition*> columns) const {
   std::erase_if(columns, [this](ColumnDefinition* column) {
     if (ask_.json_is_text) resolve_json(column->type);
-    return !wire::has_charset(column->type.kind) || !column->type.charset.empty();
+    const bool text = wire::has_charset(column->type.kind) || !column->type.values.empty();
+    return !text || !column->type.charset.empty();
   });
   return columns;
 }
@@ -286,11 +300,8 @@ Status ShapeBook::create(const DdlStatement& statement) {
   drop(table);
   TableSchema shape{table, {}, {}, {}};
   if (statement.like) {
-    TableSchemaPtr model = find(*statement.like);
-    if (model == nullptr) {
-      TRY_ASSIGN(model, ask_.shape(*statement.like));
-    }
-    if (model == nullptr) return report_lost(table), Status{};
+    const TableSchemaPtr model = find(*statement.like);
+    if (model == nullptr) return report_lost(table), Status{};  // as it was then is not known
     shape.columns = model->columns;
     shape.key = model->key;
     shape.charset = model->charset;
@@ -305,7 +316,11 @@ Status ShapeBook::create(const DdlStatement& statement) {
     if (shape.charset.empty() && !pointers.empty()) {
       TRY_ASSIGN(shape.charset, database_charset(table.schema));
     }
-    if (!give_charset(pointers, shape.charset)) return report_lost(table), Status{};
+    const bool sure = give_charset(pointers, shape.charset) &&
+                      std::ranges::all_of(columns, [&](const ColumnDefinition& column) {
+                        return keeps_members(column.type, shape.charset);
+                      });
+    if (!sure) return report_lost(table), Status{};
     for (const ColumnDefinition& column : columns) {
       shape.columns.push_back(wire::lake_column(column.name, column.type, !column.not_null));
     }
@@ -340,6 +355,7 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action,
     case Kind::add_column: {
       const ColumnDefinition& column = action.column;
       if (draft.find(column.name) != draft.items.end()) return action.if_exists;
+      if (!keeps_members(column.type, draft.charset)) return false;
       auto initial = wire::initial_value(column, session.time);
       if (!initial) return false;
       draft.items.push_back({wire::lake_column(column.name, column.type, !column.not_null), "",
@@ -362,6 +378,7 @@ bool ShapeBook::change(Draft& draft, const AlterAction& action,
       const ColumnDefinition& column = action.column;
       const auto before = wire::parse_source_type(item->column.source_type);
       if (!before || !wire::keeps_values(*before, column.type)) return false;
+      if (!keeps_members(column.type, draft.charset)) return false;
       const bool in_key = std::ranges::any_of(
           draft.key, [&](const std::string& part) { return Draft::same(part, item->column.name); });
       const bool strict = (session.sql_mode & sql_mode_strict) != 0;
