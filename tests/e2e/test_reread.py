@@ -207,6 +207,28 @@ def test_a_table_dropped_just_before_its_reading_is_forgotten(shop):
     assert platform.stop() == 0
 
 
+def test_tables_made_just_before_the_first_reading_are_read(own_mariadb, new_platform):
+    """Neither the list has them nor the log after the view."""
+    own_mariadb.start().create_cdc_user()
+    own_mariadb.run("CREATE DATABASE shop", "CREATE TABLE shop.a (id INT)")
+    platform = new_platform(failpoint_build=True)
+    platform.source_add(own_mariadb.url(), "shop.%")
+    platform.aim("ingest.before_reading=wait")
+    platform.serve_aimed()
+    wait_until(lambda: readings(platform) == 1, 30, what="shop.% to be listed")
+    own_mariadb.run(
+        "CREATE TABLE shop.late (id INT)",
+        "INSERT INTO shop.late VALUES (1)",
+        "CREATE TABLE shop.empty (id INT)",
+        "RENAME TABLE shop.a TO shop.b",
+    )
+    platform.aim("")
+    platform.wait(60)
+    compare(own_mariadb, platform, "shop")
+    assert state(platform, "a") is None
+    assert platform.stop() == 0
+
+
 def test_progress_is_shown(shop):
     source, platform = shop
     platform.aim("ingest.snapshot_batch=wait@2")

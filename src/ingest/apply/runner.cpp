@@ -125,6 +125,11 @@ Status SourceRunner::begin(std::stop_token stop) {
     TRY(read_tables(fresh));
     if (position_.text.empty()) {
       reached_ = joining_->reading->position();
+      // No event will tell of tables that were made between the list and the view.
+      TRY_ASSIGN(const std::vector<TableSchemaPtr> since, source_->tables());
+      for (const TableSchemaPtr& table : since) {
+        if (!joins(table->name)) applier_->lose(table->name);
+      }
       TRY(await_reading(stop));
       TRY(join());
       TRY(commit());
