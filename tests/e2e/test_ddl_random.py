@@ -1,8 +1,10 @@
-"""Random schema changes and rows, with text in several character sets, while Minato follows and
-while it is behind: then the source's present shapes say nothing about the rows in its log."""
+"""Random schema changes and rows, with text in several character sets: while Minato follows, while
+it is behind (the source's present shapes say nothing about the rows in its log then), and over its
+death."""
 
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -10,9 +12,8 @@ import pymysql
 import pytest
 
 from harness.compare import compare, source_tables
-from harness.mysql import installed
-from harness.mysql import Mysql
 from harness.minato import scratch
+from harness.mysql import Mysql, installed
 
 pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("MINATO_SEED", str(time.time_ns() % 1_000_000)))
@@ -150,13 +151,15 @@ def run(source, new_platform):
     platform.serve()
     burst(source, "odd", rng, said)
     for n in range(BURSTS):
-        behind = n % 2 == 1
-        if behind:
+        how = ("follows", "is behind", "is killed")[n % 3]
+        said.append(f"-- burst {n}: Minato {how}")
+        if how == "is behind":
             platform.kill_role("core", signal.SIGSTOP)
-        said.append(f"-- burst {n}, behind: {behind}")
         burst(source, "odd", rng, said)
-        if behind:
-            platform.kill_role("core", signal.SIGCONT)
+        if how == "is killed":
+            platform.kill_role("core")
+            burst(source, "odd", rng, said)
+        platform.kill_role("core", signal.SIGCONT)
         platform.wait(120)
         try:
             compare(source, platform, "odd")
@@ -177,6 +180,8 @@ def test_random_statements(own_mariadb, new_platform):
 
 @pytest.mark.skipif(not installed(), reason="no MySQL in .deps/mysql (tools/mysql.sh)")
 def test_random_statements_of_mysql(new_platform):
-    with Mysql(scratch("my")).install() as server:
+    directory = scratch("my")
+    with Mysql(directory).install() as server:
         server.start().create_cdc_user()
         run(server, new_platform)
+    shutil.rmtree(directory, ignore_errors=True)
