@@ -88,7 +88,7 @@ Status source_gap(pg::Connection& connection, const std::string& source, const E
     TRY(c.query("update minato.source set position = '' where name = $1", {source}));
     TRY(
         c.query("update minato.lake_table set state = 'repairing', error = $2 where source = $1 "
-                "and state <> 'dropped'",
+                "and state not in ('dropped', 'stopped')",
                 {source, error.message}));
     TRY(open_incident(c, gap_key(source), Severity::warning,
                       "Source " + source + ": its binary log has a gap",
@@ -147,6 +147,20 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
   return done(connection.query(
       "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
       {source}));
+}
+
+Status tables_stopped(pg::Connection& connection, const std::vector<TableName>& tables) {
+  if (tables.empty()) return {};
+  NameArrays names;
+  for (const TableName& table : tables) {
+    names.add(table);
+    TRY(resolve_incident(connection, incident_of(table)));
+  }
+  return done(connection.query(
+      "update minato.lake_table t set state = 'stopped', error = null, rows_read = null "
+      "from unnest($1::text[], $2::text[]) as c(s, n) "
+      "where t.schema_name = c.s and t.table_name = c.n and t.state not in ('dropped', 'stopped')",
+      {pg::array(names.schemas), pg::array(names.names)}));
 }
 
 Status tables_read(pg::Connection& connection, const std::vector<RowsRead>& tables) {

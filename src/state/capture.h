@@ -49,6 +49,9 @@ Status source_reached(pg::Connection& connection, const std::string& source, con
 /// The tables are being read from the source (first time or anew).
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
                            const std::vector<TableName>& tables);
+/// No pattern of the source reaches the tables any more: their changes are not captured, so that
+/// they are to be read anew should one do so again.
+Status tables_stopped(pg::Connection& connection, const std::vector<TableName>& tables);
 struct RowsRead {
   TableName table;
   std::int64_t rows = 0;

@@ -144,8 +144,13 @@ constexpr const char* rows_read = "alter table minato.lake_table add column rows
 constexpr const char* settings =
     "alter table minato.source add column settings text not null default ''";
 
-constexpr std::array<const char*, 5> migrations = {foundation, job_snapshots, unknown_lag,
-                                                   rows_read, settings};
+// Version 6. Tables that are captured no longer.
+constexpr const char* stopped_tables =
+    "alter table minato.lake_table drop constraint lake_table_state_check, add check (state in "
+    "('snapshotting', 'streaming', 'repairing', 'dropped', 'mart', 'stopped'))";
+
+constexpr std::array<const char*, 6> migrations = {foundation, job_snapshots, unknown_lag,
+                                                   rows_read,  settings,      stopped_tables};
 
 // A number of our own for pg_advisory_lock, so that two starting processes take turns.
 constexpr const char* lock_key = "7885649201";

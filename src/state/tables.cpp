@@ -6,8 +6,8 @@
 namespace minato::state {
 namespace {
 
-constexpr std::string_view state_names[] = {"snapshotting", "streaming", "repairing", "dropped",
-                                            "mart"};
+constexpr std::string_view state_names[] = {"snapshotting", "streaming", "repairing",
+                                            "dropped",      "mart",      "stopped"};
 
 constexpr const char* columns =
     "select schema_name, table_name, coalesce(source, ''), coalesce(table_id, 0), state, rows, "

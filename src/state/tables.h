@@ -11,7 +11,8 @@
 
 namespace minato::state {
 
-enum class TableState { snapshotting, streaming, repairing, dropped, mart };
+/// stopped: no pattern of its source reaches it any more; it stays as it was.
+enum class TableState { snapshotting, streaming, repairing, dropped, mart, stopped };
 std::string_view name_of(TableState state);
 
 struct LakeTable {

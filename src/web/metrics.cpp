@@ -100,6 +100,7 @@ void tables(Text& out, const state::PlatformStatus& status) {
   each("minato_table_readable", "0 while it is read for the first time or repaired.",
        [](const T& t) {
          return t.table.state == state::TableState::streaming ||
+                t.table.state == state::TableState::stopped ||
                 t.table.state == state::TableState::mart;
        });
 }

@@ -30,7 +30,7 @@ th { color: var(--dim); font-weight: 500; }
 <span class="dim"><a href="/metrics">metrics</a> · <a href="/api/v1/status">JSON</a></span></header>
 <main id="all"></main>
 <script>
-const good = new Set(["streaming", "ok", "mart", "up", "running", "queued"]);
+const good = new Set(["streaming", "stopped", "ok", "mart", "up", "running", "queued"]);
 const span = s => s < 120 ? s.toFixed(0) + " s" : s < 7200 ? (s / 60).toFixed(0) + " min"
   : (s / 3600).toFixed(0) + " h";
 const age = t => t ? span(Math.max(0, (Date.now() - Date.parse(t)) / 1000)) + " ago" : "never";

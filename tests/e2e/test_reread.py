@@ -177,6 +177,23 @@ def test_a_wider_pattern_holds_up_nobody(shop):
     assert platform.stop() == 0
 
 
+def test_a_narrower_pattern_and_back(shop):
+    """What happened to a table while no pattern reached it is not in the log that is read then."""
+    source, platform = shop
+    text = platform.config.read_text()
+    platform.config.write_text(text.replace('"shop.%"', '"shop.a"'))
+    platform.wait(60)
+    assert state(platform, "other") == "stopped"
+    source.run("INSERT INTO shop.other VALUES (7)", "INSERT INTO shop.a (id) VALUES (-1)")
+    platform.wait(60)
+    compare(source, platform, "shop", ["a"])
+    assert platform.query("SELECT count(*) FROM shop.other") == [(0,)]
+    platform.config.write_text(text)
+    platform.wait(60)
+    compare(source, platform, "shop")
+    assert state(platform, "other") == "streaming"
+
+
 def test_wait_knows_what_minato_toml_says_now(shop):
     source, platform = shop
     source.run(

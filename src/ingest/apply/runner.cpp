@@ -120,7 +120,7 @@ Status SourceRunner::begin(std::stop_token stop) {
   for (const TableSchemaPtr& table : present) {
     if (!shapes_.contains(table->name)) fresh.push_back(table);
   }
-  TRY(forget_gone(present));
+  TRY(let_go(present));
   if (position_.text.empty() || !fresh.empty()) {
     TRY(read_tables(fresh));
     if (position_.text.empty()) {
@@ -138,18 +138,23 @@ Status SourceRunner::begin(std::stop_token stop) {
   return {};
 }
 
-/// Tables that are gone at the source, of which no event will tell: all after a gap in its log,
-/// else those that waited to be read anew.
-Status SourceRunner::forget_gone(const std::vector<TableSchemaPtr>& present) {
+/// Tables that no pattern reaches any more; and those that are gone at the source, of which no
+/// event will tell: all after a gap in its log, else those that waited to be read anew.
+Status SourceRunner::let_go(const std::vector<TableSchemaPtr>& present) {
   TRY_ASSIGN(const std::vector<state::LakeTable> known, state::lake_tables(*state_));
+  std::vector<TableName> stopped;
   for (const state::LakeTable& table : known) {
-    if (table.source != name() || !captured(table.name)) continue;
+    if (table.source != name()) continue;
+    if (!captured(table.name)) {
+      stopped.push_back(table.name);
+      continue;
+    }
     if (!position_.text.empty() && shapes_.contains(table.name)) continue;
     const auto named = [&](const TableSchemaPtr& shape) { return shape->name == table.name; };
     if (std::ranges::any_of(present, named)) continue;
     applier_->lose(table.name);  // repair() looks for it again, and drops it
   }
-  return {};
+  return state::tables_stopped(*state_, stopped);
 }
 
 /// Begins to read tables. They join when the stream has passed the view's position and all their

@@ -49,7 +49,7 @@ class SourceRunner {
   Status run_once(std::stop_token stop);
   Status stream(std::stop_token stop);
   Status begin(std::stop_token stop);
-  Status forget_gone(const std::vector<TableSchemaPtr>& present);
+  Status let_go(const std::vector<TableSchemaPtr>& present);
   Status read_tables(const std::vector<TableSchemaPtr>& tables);
   Status await_reading(const std::stop_token& stop);
   Status join();

@@ -43,10 +43,11 @@ Status Assembler::begin_group(const Gtid& gtid) {
 }
 
 Result<bool> Assembler::next_step(const wire::EventHeader& header) {
-  const std::pair place(file_, header.next_position);
-  if (++steps_ == skip_ && place != taken_) return another_log();
+  const bool same = taken_.first == file_ && taken_.second == header.next_position;
+  if (++steps_ == skip_ && !same) return another_log();
   if (steps_ <= skip_) return false;
-  taken_ = place;
+  taken_.first = file_;
+  taken_.second = header.next_position;
   return true;
 }
 

@@ -127,6 +127,12 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   EXPECT_EQ(*stored.shapes[0], shape);
   ASSERT_OK(table_lost(db, "shop", shape.name));
   EXPECT_EQ(open_incidents(db).value().size(), 1U);
+  ASSERT_OK(tables_stopped(db, {shape.name, {"shop", "unknown"}}));
+  EXPECT_EQ(open_incidents(db).value().size(), 0U);
+  ASSERT_OK(source_gap(db, "shop", {Code::source_gap, "gap", ""}));
+  EXPECT_EQ(lake_table(db, shape.name).value()->state, TableState::stopped);
+  EXPECT_TRUE(load_source(db, "shop").value().shapes.empty());
+  ASSERT_OK(table_streams(db, "shop", shape));
   TableSchema renamed = shape;
   renamed.name.name = "y";
   ASSERT_OK(table_renamed(db, "shop", shape.name, renamed));
