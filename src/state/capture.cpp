@@ -34,6 +34,29 @@ struct NameArrays {
   }
 };
 
+/// Of minato.lake_table: source $1 may fill it, since no other one does.
+constexpr const char* is_free =
+    " (lake_table.source is null or lake_table.source = $1 or lake_table.state in ('dropped', "
+    "'stopped') or not exists (select from minato.source o where o.name = lake_table.source and "
+    "o.state <> 'removed'))";
+
+/// Error{conflict} when another source fills one of the tables.
+Status claim(pg::Connection& connection, const std::string& source, const NameArrays& tables) {
+  TRY_ASSIGN(
+      const pg::Rows taken,
+      connection.query(std::string("select schema_name, table_name, source from minato.lake_table "
+                                   "where (schema_name, table_name) in (select * from "
+                                   "unnest($2::text[], $3::text[])) and not") +
+                           is_free + " order by 1, 2 limit 1",
+                       {source, pg::array(tables.schemas), pg::array(tables.names)}));
+  if (taken.size() == 0) return {};
+  return fail(Code::conflict,
+              "The table " + display({taken.string(0, 0), taken.string(0, 1)}) +
+                  " is captured from the source " + taken.string(0, 2) +
+                  " already: two sources cannot fill one table of the lake. Leave it out of "
+                  "`tables` of one of them in minato.toml.");
+}
+
 std::string incident_of(const TableName& table) { return "capture/" + display(table); }
 
 }  // namespace
@@ -135,18 +158,24 @@ Status tables_snapshotting(pg::Connection& connection, const std::string& source
                            const std::vector<TableName>& tables) {
   NameArrays names;
   for (const TableName& table : tables) names.add(table);
-  // A table that had been read before keeps its last good rows until the new ones are in.
-  TRY(done(connection.query(
-      "insert into minato.lake_table(schema_name, table_name, source, state, rows, rows_read) "
-      "select s, n, $1, 'snapshotting', 0, 0 from unnest($2::text[], $3::text[]) as t(s, n) "
-      "on conflict (schema_name, table_name) do update set source = excluded.source, "
-      "rows_read = 0, "
-      "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
-      "'snapshotting' end",
-      {source, pg::array(names.schemas), pg::array(names.names)})));
-  return done(connection.query(
-      "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
-      {source}));
+  return pg::transaction(connection, [&](pg::Connection& c) -> Status {
+    // A table that had been read before keeps its last good rows until the new ones are in.
+    TRY(c.query(
+        std::string("insert into minato.lake_table(schema_name, table_name, source, state, rows, "
+                    "rows_read) "
+                    "select s, n, $1, 'snapshotting', 0, 0 from unnest($2::text[], $3::text[]) as "
+                    "t(s, n) "
+                    "on conflict (schema_name, table_name) do update set source = excluded.source, "
+                    "rows_read = 0, "
+                    "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
+                    "'snapshotting' end where") +
+            is_free,
+        {source, pg::array(names.schemas), pg::array(names.names)}));
+    TRY(claim(c, source, names));
+    return done(c.query(
+        "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
+        {source}));
+  });
 }
 
 Status tables_stopped(pg::Connection& connection, const std::vector<TableName>& tables) {
@@ -185,12 +214,17 @@ Status table_streams(pg::Connection& connection, const std::string& source,
       "$3, $4) "
       "on conflict (source, schema_name, table_name) do update set shape = excluded.shape",
       {source, shape.name.schema, shape.name.name, to_json(shape)})));
-  TRY(
-      done(connection.query("insert into minato.lake_table(schema_name, table_name, source, state, "
-                            "rows) values ($2, $3, $1, 'streaming', 0) "
-                            "on conflict (schema_name, table_name) do update set source = "
-                            "excluded.source, state = 'streaming', error = null, rows_read = null",
-                            {source, shape.name.schema, shape.name.name})));
+  TRY(done(
+      connection.query(std::string("insert into minato.lake_table(schema_name, table_name, "
+                                   "source, state, rows) values ($2, $3, $1, 'streaming', 0) "
+                                   "on conflict (schema_name, table_name) do update set source "
+                                   "= excluded.source, state = 'streaming', error = null, "
+                                   "rows_read = null where") +
+                           is_free,
+                       {source, shape.name.schema, shape.name.name})));
+  NameArrays names;
+  names.add(shape.name);
+  TRY(claim(connection, source, names));
   TRY(resolve_incident(connection, incident_of(shape.name)));
   return {};
 }
@@ -202,10 +236,16 @@ Status table_lost(pg::Connection& connection, const std::string& source, const T
                    : "Changes of " + display(table) +
                          " did not fit the rows in the lake. The table is being read anew.";
   TRY(done(connection.query(
-      "insert into minato.lake_table(schema_name, table_name, source, state, rows, error) "
-      "values ($1, $2, $3, 'repairing', 0, $4) on conflict (schema_name, table_name) do update "
-      "set state = 'repairing', error = excluded.error, rows_read = null",
-      {table.schema, table.name, source, text})));
+      std::string(
+          "insert into minato.lake_table(schema_name, table_name, source, state, rows, "
+          "error) values ($2, $3, $1, 'repairing', 0, $4) on conflict (schema_name, "
+          "table_name) do update set source = excluded.source, state = 'repairing', error = "
+          "excluded.error, rows_read = null where") +
+          is_free,
+      {source, table.schema, table.name, text})));
+  NameArrays names;
+  names.add(table);
+  TRY(claim(connection, source, names));
   TRY(open_incident(connection, incident_of(table), Severity::warning,
                     "Table " + display(table) + " is being repaired", text));
   return {};
@@ -224,6 +264,9 @@ Status table_dropped(pg::Connection& connection, const std::string& source,
 
 Status table_renamed(pg::Connection& connection, const std::string& source, const TableName& from,
                      const TableSchema& shape) {
+  NameArrays names;
+  names.add(shape.name);
+  TRY(claim(connection, source, names));
   TRY(done(
       connection.query("delete from minato.lake_table where schema_name = $1 and table_name = $2",
                        {shape.name.schema, shape.name.name})));

@@ -46,6 +46,9 @@ Status source_reached(pg::Connection& connection, const std::string& source, con
                       const Position& position, SystemTime source_time, std::uint64_t transactions,
                       std::uint64_t changes);
 
+// One source fills a table of the lake: those below that take a table for `source` return
+// Error{conflict} when another one does, which names it.
+
 /// The tables are being read from the source (first time or anew).
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
                            const std::vector<TableName>& tables);

@@ -194,6 +194,28 @@ def test_a_narrower_pattern_and_back(shop):
     assert state(platform, "other") == "streaming"
 
 
+def test_two_sources_do_not_fill_one_table(shop):
+    source, platform = shop
+    platform.source_add(source.url(), "shop.%", name="again")
+
+    def refused():
+        again = [s for s in platform.status()["sources"] if s["name"] == "again"]
+        return again and again[0]["state"] == "error" and again[0]["error"]
+
+    error = wait_until(refused, 30, what="the second source to be refused")
+    assert "shop.a is captured from the source shop already" in error
+    source.run("INSERT INTO shop.a (id) VALUES (-1)", "INSERT INTO shop.other VALUES (1)")
+    platform.call("wait", "--source", "shop", "--timeout", "30")
+    compare(source, platform, "shop")
+    source.run("CREATE DATABASE more", "CREATE TABLE more.a (id INT)")
+    text = platform.config.read_text()
+    platform.config.write_text("more.%".join(text.rsplit("shop.%", 1)))
+    platform.wait(60)
+    compare(source, platform, "shop")
+    compare(source, platform, "more")
+    assert platform.stop() == 0
+
+
 def test_wait_knows_what_minato_toml_says_now(shop):
     source, platform = shop
     source.run(

@@ -125,6 +125,17 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   const StoredSource stored = load_source(db, "shop").value();
   ASSERT_EQ(stored.shapes.size(), 1U);
   EXPECT_EQ(*stored.shapes[0], shape);
+  // Nobody else may fill it.
+  ASSERT_OK(source_starts(db, "other"));
+  const std::vector<TableName> both = {{"shop", "free"}, shape.name};
+  EXPECT_EQ(tables_snapshotting(db, "other", both).error().code, Code::conflict);
+  EXPECT_FALSE(lake_table(db, both[0]).value().has_value());
+  EXPECT_EQ(table_streams(db, "other", shape).error().code, Code::conflict);
+  EXPECT_EQ(table_lost(db, "other", shape.name).error().code, Code::conflict);
+  TableSchema same = shape;
+  EXPECT_EQ(table_renamed(db, "other", both[0], same).error().code, Code::conflict);
+  EXPECT_EQ(lake_table(db, shape.name).value()->source, "shop");
+  EXPECT_EQ(lake_table(db, shape.name).value()->state, TableState::streaming);
   ASSERT_OK(table_lost(db, "shop", shape.name));
   EXPECT_EQ(open_incidents(db).value().size(), 1U);
   ASSERT_OK(tables_stopped(db, {shape.name, {"shop", "unknown"}}));
