@@ -74,12 +74,13 @@ Result<StoredSource> load_source(pg::Connection& connection, const std::string& 
   TRY_ASSIGN(const pg::Rows row,
              connection.query("select position from minato.source where name = $1", {source}));
   if (row.size() == 1) out.position.text = row.string(0, 0);
-  TRY_ASSIGN(const pg::Rows shapes,
-             connection.query(
-                 "select s.shape from minato.source_schema s join minato.lake_table t "
-                 "using (schema_name, table_name) where s.source = $1 and t.state = 'streaming' "
-                 "order by schema_name, table_name",
-                 {source}));
+  TRY_ASSIGN(
+      const pg::Rows shapes,
+      connection.query("select s.shape from minato.source_schema s join minato.lake_table t "
+                       "using (schema_name, table_name) where s.source = $1 and t.source = $1 and "
+                       "t.state = 'streaming' "
+                       "order by schema_name, table_name",
+                       {source}));
   for (int n = 0; n < shapes.size(); ++n) {
     TRY_ASSIGN(TableSchemaPtr shape, shape_from_json(shapes.text(n, 0)));
     out.shapes.push_back(std::move(shape));

@@ -136,6 +136,13 @@ TEST_F(State, CaptureFromFirstReadToStream) {
   EXPECT_EQ(table_renamed(db, "other", both[0], same).error().code, Code::conflict);
   EXPECT_EQ(lake_table(db, shape.name).value()->source, "shop");
   EXPECT_EQ(lake_table(db, shape.name).value()->state, TableState::streaming);
+  // Unless the one that had it is removed; that one does not get it back by its name.
+  ASSERT_OK(set_source_state(db, "shop", SourceState::removed, ""));
+  ASSERT_OK(table_streams(db, "other", shape));
+  ASSERT_OK(set_source_state(db, "other", SourceState::removed, ""));
+  EXPECT_TRUE(load_source(db, "shop").value().shapes.empty());
+  ASSERT_OK(table_streams(db, "shop", shape));
+  ASSERT_OK(set_source_state(db, "shop", SourceState::streaming, ""));
   ASSERT_OK(table_lost(db, "shop", shape.name));
   EXPECT_EQ(open_incidents(db).value().size(), 1U);
   ASSERT_OK(tables_stopped(db, {shape.name, {"shop", "unknown"}}));
