@@ -131,9 +131,7 @@ int Board::table_index(const TableName& name) {
 void Board::fill_table(TableFacts& facts, const state::LakeTable* table) const {
   facts.exists = table != nullptr && table->state != state::TableState::dropped;
   facts.last_snapshot = table == nullptr ? 0 : table->last_snapshot;
-  facts.readable = facts.exists && (table->state == state::TableState::streaming ||
-                                    table->state == state::TableState::stopped ||
-                                    table->state == state::TableState::mart);
+  facts.readable = facts.exists && state::is_readable(table->state);
   facts.unreadable = "has not been built yet";
   if (!facts.exists || facts.readable) return;
   facts.unreadable = table->state == state::TableState::repairing

@@ -40,6 +40,11 @@ constexpr const char* unknown = "This table is not known to Minato.";
 
 }  // namespace
 
+bool is_readable(TableState state) {
+  return state == TableState::streaming || state == TableState::mart ||
+         state == TableState::stopped;
+}
+
 std::string_view name_of(TableState state) { return state_names[static_cast<std::size_t>(state)]; }
 
 Result<std::optional<LakeTable>> lake_table(pg::Connection& connection, const TableName& table) {

@@ -14,6 +14,8 @@ namespace minato::state {
 /// stopped: no pattern of its source reaches it any more; it stays as it was.
 enum class TableState { snapshotting, streaming, repairing, dropped, mart, stopped };
 std::string_view name_of(TableState state);
+/// Its rows are those of one moment, and complete.
+bool is_readable(TableState state);
 
 struct LakeTable {
   TableName name;

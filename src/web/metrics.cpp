@@ -98,11 +98,7 @@ void tables(Text& out, const state::PlatformStatus& status) {
   each("minato_table_freshness_seconds", "Age of the newest source commit that a query can miss.",
        [](const T& t) { return static_cast<double>(t.lag_ms) / 1000; });
   each("minato_table_readable", "0 while it is read for the first time or repaired.",
-       [](const T& t) {
-         return t.table.state == state::TableState::streaming ||
-                t.table.state == state::TableState::stopped ||
-                t.table.state == state::TableState::mart;
-       });
+       [](const T& t) { return state::is_readable(t.table.state); });
 }
 
 void marts(Text& out, const state::PlatformStatus& status) {

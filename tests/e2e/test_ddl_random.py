@@ -160,15 +160,15 @@ def run(source, new_platform):
             platform.kill_role("core")
             burst(source, "odd", rng, said)
         platform.kill_role("core", signal.SIGCONT)
-        platform.wait(120)
         try:
+            platform.wait(120)
             compare(source, platform, "odd")
             lake = platform.query(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'odd'"
             )
             with source.connect() as connection:
                 assert {name for (name,) in lake} == set(source_tables(connection, "odd"))
-        except AssertionError:
+        except Exception:
             print(";\n".join(said))
             raise
 

@@ -39,6 +39,11 @@ def readings(platform):
     return platform.log.read_text().count("reading tables")
 
 
+def widen(platform):
+    text = platform.config.read_text()
+    platform.config.write_text(text.replace('"shop.%"', '"shop.%", "more.%"'))
+
+
 def stop_in_a_reading(source, platform):
     """The table is lost to the stream, its reading stands, and the stream goes on."""
     platform.aim("ingest.snapshot_batch=wait")
@@ -159,8 +164,7 @@ def test_a_wider_pattern_holds_up_nobody(shop):
         "INSERT INTO more.bare SELECT seq % 7 FROM seq_1_to_100",
     )
     platform.aim("ingest.snapshot_batch=wait")
-    text = platform.config.read_text()
-    platform.config.write_text(text.replace('"shop.%"', '"shop.%", "more.%"'))
+    widen(platform)
     wait_until(lambda: readings(platform) == 2, 30, what="more.% to be read")
     assert others_flow(source, platform)  # the view is open
     source.run(
@@ -223,8 +227,7 @@ def test_wait_knows_what_minato_toml_says_now(shop):
         "CREATE TABLE more.a (id INT PRIMARY KEY)",
         "INSERT INTO more.a SELECT seq FROM seq_1_to_100",
     )
-    text = platform.config.read_text()
-    platform.config.write_text(text.replace('"shop.%"', '"shop.%", "more.%"'))
+    widen(platform)
     platform.wait(60)
     compare(source, platform, "more")
 
@@ -235,8 +238,7 @@ def test_a_table_dropped_just_before_its_reading_is_forgotten(shop):
         "CREATE DATABASE more", "CREATE TABLE more.a (id INT)", "CREATE TABLE more.b (id INT)"
     )
     platform.aim("ingest.before_reading=wait")
-    text = platform.config.read_text()
-    platform.config.write_text(text.replace('"shop.%"', '"shop.%", "more.%"'))
+    widen(platform)
     wait_until(lambda: readings(platform) == 2, 30, what="more.% to be listed")
     source.run("DROP TABLE more.a", "INSERT INTO more.b VALUES (1)")
     platform.aim("")

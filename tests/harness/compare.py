@@ -53,8 +53,8 @@ def canonical(value, kind):
         )
     if isinstance(value, memoryview):
         return bytes(value)
-    if kind in ("date", "datetime", "timestamp") and isinstance(value, str):
-        return None  # pymysql could make no date of it
+    if kind in ("date", "datetime", "timestamp") and isinstance(value, str) and "-00" in value[:10]:
+        return None
     return value
 
 

@@ -146,7 +146,7 @@ Status SourceRunner::let_go(const std::vector<TableSchemaPtr>& present) {
   for (const state::LakeTable& table : known) {
     if (table.source != name()) continue;
     if (!captured(table.name)) {
-      stopped.push_back(table.name);
+      if (table.state != state::TableState::stopped) stopped.push_back(table.name);
       continue;
     }
     if (!position_.text.empty() && shapes_.contains(table.name)) continue;
