@@ -1,7 +1,9 @@
 // Engine instances: options, extensions, the lake's attachment, the second layer of defence.
 #include <dlfcn.h>
 #include <libpq-fe.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
@@ -54,10 +56,38 @@ std::string postgres_secret(const std::map<std::string, std::string>& words, std
   return sql + ")";
 }
 
-std::string default_extension_dir() {
+std::filesystem::path library_path() {
   Dl_info library{};
   CHECK(::dladdr(reinterpret_cast<void*>(&duckdb_library_version), &library) != 0);
-  return std::filesystem::canonical(library.dli_fname).parent_path() / "extensions";
+  return std::filesystem::canonical(library.dli_fname);
+}
+
+std::string extension_path(const std::string& directory, const std::string& name) {
+  return directory + "/" + name + ".duckdb_extension";
+}
+
+/// Whether nobody but root and the owner of the engine's library can change the file `path` or put
+/// another one in its place.
+bool is_guarded(const std::filesystem::path& path) {
+  struct stat library {};
+  if (::stat(library_path().c_str(), &library) != 0) return false;
+  std::error_code error;
+  const std::filesystem::path file = std::filesystem::canonical(path, error);
+  const auto guarded = [&](const std::filesystem::path& part) {
+    struct stat found {};
+    return ::stat(part.c_str(), &found) == 0 && (found.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+           (found.st_uid == 0 || found.st_uid == library.st_uid);
+  };
+  return !error && guarded(file) && guarded(file.parent_path());
+}
+
+/// Hashing the extensions (80 MB) is most of what an engine's start costs, in each process. Files
+/// that are kept as safe as the library, which nothing checks either, are spared it.
+bool needs_signatures(const EngineOptions& options, const std::string& directory) {
+  return options.check_signatures ||
+         !std::ranges::all_of(options.extensions, [&](const std::string& name) {
+           return is_guarded(extension_path(directory, name));
+         });
 }
 
 struct Config {
@@ -72,8 +102,8 @@ struct Config {
   }
 };
 
-Status configure(const Config& config, const EngineOptions& options) {
-  TRY(config.set("allow_unsigned_extensions", "false"));
+Status configure(const Config& config, const EngineOptions& options, bool signatures) {
+  TRY(config.set("allow_unsigned_extensions", signatures ? "false" : "true"));
   TRY(config.set("allow_community_extensions", "false"));
   TRY(config.set("autoinstall_known_extensions", "false"));
   TRY(config.set("autoload_known_extensions", "false"));
@@ -86,17 +116,19 @@ Status configure(const Config& config, const EngineOptions& options) {
 
 }  // namespace
 
+std::string default_extension_dir() { return library_path().parent_path() / "extensions"; }
+
 Engine::Engine(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 Result<Engine> Engine::open(const EngineOptions& options) {
-  const Config config;
-  TRY(configure(config, options));
-  auto impl = std::make_shared<Impl>();
   const std::string extensions =
       options.extension_dir.empty() ? default_extension_dir() : options.extension_dir;
+  const Config config;
+  TRY(configure(config, options, needs_signatures(options, extensions)));
+  auto impl = std::make_shared<Impl>();
   char* message = nullptr;
   if (duckdb_open_ext(nullptr, &impl->database, config.handle, &message) != DuckDBSuccess) {
     const std::string text = message != nullptr ? message : "";
@@ -110,12 +142,14 @@ Result<Engine> Engine::open(const EngineOptions& options) {
                     std::to_string(options.spill_limit_mb) + "MiB'"));
   }
   for (const std::string& name : options.extensions) {
-    const std::string path = extensions + "/" + name + ".duckdb_extension";
+    const std::string path = extension_path(extensions, name);
     if (!std::filesystem::exists(path)) {
       return fail(Code::not_found, "The engine's extension " + name + " is missing: " + path + ".");
     }
     TRY(session.run("LOAD " + quote_literal(path)));
   }
+  // For good: the engine refuses to be set back to true.
+  TRY(session.run("SET GLOBAL allow_unsigned_extensions = false"));
   return engine;
 }
 

@@ -266,20 +266,25 @@ class Session {
 };
 
 struct EngineOptions {
-  std::string extension_dir;  // <name>.duckdb_extension; empty: `extensions` beside libduckdb.so
+  std::string extension_dir;  // <name>.duckdb_extension; empty: the default
   std::vector<std::string> extensions = {"postgres_scanner", "ducklake"};  // + "httpfs" for S3
+  bool check_signatures = false;  // even of extensions that only root and their owner can change
   std::uint64_t memory_limit_mb = 1024;
   int threads = 0;                   // 0: one per core
   std::string spill_dir;             // empty: nothing is spilled
   std::uint64_t spill_limit_mb = 0;  // 0: the engine's default
 };
 
+/// `extensions` beside libduckdb.so.
+std::string default_extension_dir();
+
 /// One instance of the engine, in memory; what outlives it is in the lake. Thread-safe.
 /// Not for static storage: the library keeps thread-local state, which is gone before statics are.
 class Engine {
  public:
-  /// Loads the extensions by path. Unsigned, automatic and community extensions are off; times are
-  /// UTC.
+  /// Loads the extensions by path. Unsigned, automatic and community extensions are off, but for
+  /// `extensions` themselves where only root and the owner of libduckdb.so can change them
+  /// (check_signatures: these too); times are UTC.
   static Result<Engine> open(const EngineOptions& options);
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

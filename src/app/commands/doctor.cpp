@@ -23,10 +23,19 @@ std::string one_line(const Status& failed) {
 
 constexpr double kGigabyte = 1024.0 * 1024 * 1024;
 
-void check_program(Diagnosis& out) {
+void check_program(const Config& config, Diagnosis& out) {
   const auto extensions = extension_directory();
-  out.add("program", "DuckDB's extensions", extensions ? Verdict::good : Verdict::bad,
-          extensions ? "found in " + extensions->string() : extensions.error().message,
+  Status good = extensions ? Status() : fail(extensions.error());
+  if (good) {
+    lake::EngineOptions options;
+    options.extension_dir = extensions->string();
+    if (config.lake.on_s3()) options.extensions.push_back("httpfs");
+    options.check_signatures = true;
+    if (const auto engine = lake::Engine::open(options); !engine) good = fail(engine.error());
+  }
+  out.add("program", "DuckDB's extensions", good ? Verdict::good : Verdict::bad,
+          good ? "found in " + extensions->string() + ", and their signatures are right"
+               : good.error().message + (good.error().detail.empty() ? "" : " " + one_line(good)),
           "install the package again, or set MINATO_DUCKDB_ROOT");
 }
 
@@ -148,7 +157,7 @@ void print_json(const Diagnosis& diagnosis) {
 Result<int> doctor(const Platform& platform, bool json) {
   TRY_ASSIGN(const Config config, load_config(platform.dir));
   Diagnosis out;
-  check_program(out);
+  check_program(config, out);
   check_disk(platform.hidden(), "Minato's own records", out);
   if (config.lake.on_s3()) {
     check_bucket(platform, config, out);

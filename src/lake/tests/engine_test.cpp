@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "lake/tests/fixture.h"
@@ -159,6 +160,72 @@ TEST_F(EngineTest, ConfigurationIsClosed) {
   ASSERT_TRUE(lock_down(engine, {"/tmp/minato-none"}));
   EXPECT_FALSE(session.query("SELECT * FROM read_csv('/etc/passwd')"));
   EXPECT_FALSE(session.query("SET memory_limit = '100GB'"));
+}
+
+/// A directory with a copy of the extension `ducklake` whose signature is spoilt, not its contents.
+class ExtensionTest : public ::testing::Test {
+ protected:
+  ExtensionTest() {
+    std::filesystem::create_directory(directory_);
+    const std::string original = default_extension_dir() + "/ducklake.duckdb_extension";
+    std::filesystem::copy_file(original, file_);
+    std::fstream copy(file_, std::ios::in | std::ios::out | std::ios::binary);
+    copy.seekg(-1, std::ios::end);
+    const char last = static_cast<char>(copy.get() ^ 1);
+    copy.seekp(-1, std::ios::end);
+    copy.put(last);
+    options_ = testing::engine_options();
+    options_.extension_dir = directory_;
+    options_.extensions = {"ducklake"};
+  }
+  ~ExtensionTest() override { std::filesystem::remove_all(directory_); }
+  void let_others_write(const std::string& path) const {
+    std::filesystem::permissions(path, std::filesystem::perms::others_write,
+                                 std::filesystem::perm_options::add);
+  }
+  void expect_signature_is_asked_for() const {
+    const auto engine = Engine::open(options_);
+    ASSERT_FALSE(engine);
+    EXPECT_THAT(describe(engine.error()), ::testing::HasSubstr("signature"));
+  }
+
+  const std::string directory_ = "/tmp/minato-extension-test." + std::to_string(::getpid());
+  const std::string file_ = directory_ + "/ducklake.duckdb_extension";
+  EngineOptions options_;
+};
+
+TEST_F(ExtensionTest, ThatOnlyItsOwnerCanChangeIsTrustedAsTheLibraryIs) {
+  EXPECT_TRUE(Engine::open(options_));
+  options_.check_signatures = true;
+  expect_signature_is_asked_for();
+}
+
+TEST_F(ExtensionTest, ThatOthersCanChangeMustBeSigned) {
+  let_others_write(file_);
+  expect_signature_is_asked_for();
+}
+
+TEST_F(ExtensionTest, ThatOthersCanExchangeMustBeSigned) {
+  let_others_write(directory_);
+  expect_signature_is_asked_for();
+}
+
+TEST_F(ExtensionTest, OfAnotherOwnerMustBeSigned) {
+  if (::getuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_EQ(::chown(file_.c_str(), 65534, 65534), 0);
+  expect_signature_is_asked_for();
+}
+
+TEST_F(ExtensionTest, MustBeSignedOnceTheEngineRuns) {
+  options_.extension_dir.clear();
+  const Engine engine = Engine::open(options_).value();
+  Session session = engine.connect().value();
+  EXPECT_FALSE(session.query("SET GLOBAL allow_unsigned_extensions = true"));
+  std::ignore = session.query("RESET GLOBAL allow_unsigned_extensions");
+  std::filesystem::rename(file_, directory_ + "/other.duckdb_extension");
+  const auto loaded = session.query("LOAD '" + directory_ + "/other.duckdb_extension'");
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(describe(loaded.error()), ::testing::HasSubstr("signature"));
 }
 
 TEST(SpillTest, ALimitHolds) {

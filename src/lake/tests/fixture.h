@@ -26,7 +26,7 @@ inline Engine open_engine(const EngineOptions& options = engine_options()) {
   return std::move(*engine);
 }
 
-/// Without a lake: to load the extensions means to hash 80 MB for their signatures.
+/// Without extensions: no lake.
 inline Engine open_plain_engine() {
   EngineOptions options = engine_options();
   options.extensions.clear();
