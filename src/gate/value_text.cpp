@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -65,17 +66,47 @@ bool append_civil(std::string& out, std::int64_t days) {
   return year <= 0;
 }
 
-/// True when these digits stand exactly between `value` and a neighbour: they read back only by
-/// rounding to even, and PostgreSQL (f2s.c, d2s.c: acceptBounds false) prints one digit more.
+/// The number behind the 'e' at `e`.
+int exponent_after(std::string_view text, std::size_t e) {
+  std::string_view power = text.substr(e + 1);
+  if (power.front() == '+') power.remove_prefix(1);
+  int exponent = 0;
+  std::from_chars(power.data(), power.data() + power.size(), exponent);
+  return exponent;
+}
+
+std::uint64_t odd_part(std::uint64_t number) { return number >> std::countr_zero(number); }
+
+/// Whether `middle` = `digits` · 10^`exponent` exactly, for numbers that differ by less than a
+/// factor of two: then only the odd parts can tell, digits · 5^exponent against the mantissa.
+bool is_decimal(long double middle, std::uint64_t digits, int exponent) {
+  constexpr int kMost = 27;  // 5^27 < 2^63; a larger power is no part of such a mantissa
+  if (!std::isfinite(middle) || digits == 0 || std::abs(exponent) > kMost) return false;
+  int unused = 0;
+  const auto mantissa = static_cast<std::uint64_t>(std::ldexp(std::frexp(middle, &unused), 64));
+  unsigned __int128 power = 1;
+  for (int i = std::abs(exponent); i > 0; --i) power *= 5;
+  return exponent >= 0 ? odd_part(digits) * power == odd_part(mantissa)
+                       : odd_part(digits) == odd_part(mantissa) * power;
+}
+
+/// True when these digits (d[.d…]e±x) stand exactly between `value` and a neighbour: they read back
+/// only by rounding to even, and PostgreSQL (f2s.c, d2s.c: acceptBounds false) prints one digit
+/// more.
 template <class Float>
-bool on_edge(Float value, const char* begin, const char* end) {
-  using Wide = std::conditional_t<sizeof(Float) == 4, double, long double>;
-  Wide read = 0;
-  std::from_chars(begin, end, read);
-  const Wide exact = value;
-  const Wide below = std::nextafter(value, Float{0});
-  const Wide above = std::nextafter(value, std::numeric_limits<Float>::infinity());
-  return read == (exact + below) / 2 || read == (exact + above) / 2;
+bool on_edge(Float value, std::string_view text) {
+  const std::size_t e = text.find('e');
+  std::uint64_t digits = 0;
+  for (const char c : text.substr(0, e)) {
+    if (c != '.') digits = digits * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  int exponent = exponent_after(text, e);
+  if (e > 2) exponent -= static_cast<int>(e) - 2;
+  const long double exact = value;
+  const long double below = std::nextafter(value, Float{0});
+  const long double above = std::nextafter(value, std::numeric_limits<Float>::infinity());
+  return is_decimal((exact + below) / 2, digits, exponent) ||
+         is_decimal((exact + above) / 2, digits, exponent);
 }
 
 /// Shortest digits that read back the same, laid out as PostgreSQL does (d2s.c, f2s.c): plain
@@ -99,7 +130,7 @@ void append_shortest(std::string& out, Float value, int plain_max) {
   char buffer[40];
   char* end =
       std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
-  for (int precision = 1; precision <= 17 && on_edge(value, buffer, end); ++precision) {
+  for (int precision = 1; precision <= 17 && on_edge(value, {buffer, end}); ++precision) {
     if (precision <= std::find(buffer, end, 'e') - buffer - 2) continue;
     end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific,
                         precision)
@@ -107,10 +138,7 @@ void append_shortest(std::string& out, Float value, int plain_max) {
   }
   const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
   const std::size_t e = text.find('e');
-  int exponent = 0;
-  std::string_view power = text.substr(e + 1);
-  if (power.front() == '+') power.remove_prefix(1);
-  std::from_chars(power.data(), power.data() + power.size(), exponent);
+  const int exponent = exponent_after(text, e);
   std::string digits(1, text[0]);
   if (e > 2) digits.append(text.substr(2, e - 2));
   if (exponent < -4 || exponent >= plain_max) {

@@ -70,6 +70,7 @@ class Generator {
                              "'0.0001'::float8",
                              "'0.00001'::float8",
                              "'5e-324'::float8",
+                             "'4.828675015389194e-09'::float8",  // 3e-4 beside a rounding edge
                              "'1.7976931348623157e308'::float8",
                              "'0'::numeric(5,2)",
                              "'-0.01'::numeric(5,2)",

@@ -162,12 +162,13 @@ TEST_F(EngineTest, ConfigurationIsClosed) {
   EXPECT_FALSE(session.query("SET memory_limit = '100GB'"));
 }
 
-/// A directory with a copy of the extension `ducklake` whose signature is spoilt, not its contents.
+/// A directory with a copy of the extension `httpfs` whose signature is spoilt, not its contents.
+/// (Of another one tools/sanitizers/tsan.txt could not tell two copies apart.)
 class ExtensionTest : public ::testing::Test {
  protected:
   ExtensionTest() {
     std::filesystem::create_directory(directory_);
-    const std::string original = default_extension_dir() + "/ducklake.duckdb_extension";
+    const std::string original = default_extension_dir() + "/httpfs.duckdb_extension";
     std::filesystem::copy_file(original, file_);
     std::fstream copy(file_, std::ios::in | std::ios::out | std::ios::binary);
     copy.seekg(-1, std::ios::end);
@@ -176,7 +177,7 @@ class ExtensionTest : public ::testing::Test {
     copy.put(last);
     options_ = testing::engine_options();
     options_.extension_dir = directory_;
-    options_.extensions = {"ducklake"};
+    options_.extensions = {"httpfs"};
   }
   ~ExtensionTest() override { std::filesystem::remove_all(directory_); }
   void let_others_write(const std::string& path) const {
@@ -190,7 +191,7 @@ class ExtensionTest : public ::testing::Test {
   }
 
   const std::string directory_ = "/tmp/minato-extension-test." + std::to_string(::getpid());
-  const std::string file_ = directory_ + "/ducklake.duckdb_extension";
+  const std::string file_ = directory_ + "/httpfs.duckdb_extension";
   EngineOptions options_;
 };
 
