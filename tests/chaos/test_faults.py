@@ -358,6 +358,38 @@ def test_connection_cut_in_the_middle_of_everything(source, new_platform):
     proxy.cut()
 
 
+def test_a_stream_that_the_server_cannot_end_holds_up_no_other(new_platform):
+    """The connection is lost while the server writes to it, and only Minato notices. The server's
+    thread stays in its write, and one that waited for it would wait as long."""
+    directory = scratch("mdb")
+    source = MariaDb(directory)
+    with source.install():
+        source.start().create_cdc_user()
+        source.run("CREATE DATABASE shop", "CREATE TABLE shop.t (n INT, v VARCHAR(40))")
+        proxy = Proxy(source.port)
+        platform = new_platform()
+        platform.source_add(source.url(port=proxy.port), "shop.%")
+        platform.serve()
+        platform.wait(30)
+        wait_until(lambda: platform.status()["sources"][0]["state"] == "streaming", 30)
+        proxy.trickle(1 << 20)
+        # More than the buffers of four sockets take in.
+        source.run("INSERT INTO shop.t SELECT seq, MD5(seq) FROM seq_1_to_400000")
+        wait_until(lambda: proxy.frozen, 30, what="the transaction to be sent in part")
+        dumps = lambda: [  # noqa: E731
+            state
+            for (state,) in source.run(
+                "SELECT state FROM information_schema.processlist WHERE command='Binlog Dump'"
+            )
+        ]
+        wait_until(lambda: dumps() == ["Writing to net"], 30, what="the server to be in its write")
+        proxy.abandon()
+        healthy_and_equal(source, platform, 60)  # the silence is noticed after 16 s
+        assert "Writing to net" in str(dumps()), "the server is rid of it: this test tests nothing"
+        proxy.cut()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def test_another_server_takes_over_inside_a_transaction(new_platform):
     """The address leads to a replica, whose log has the same rows in other events: how many were
     taken in says nothing about where the rest begins there."""

@@ -58,7 +58,9 @@ class Proxy:
     """Forwards 127.0.0.1:port to a server. cut() drops every connection and refuses new ones;
     heal() ends that.
     freeze() keeps connections open but moves no byte, like a network that swallows packets;
-    trickle() lets a number of bytes pass first."""
+    trickle() lets a number of bytes pass first.
+    abandon() lets new connections through while those that there are stay frozen for good, as after
+    a router between forgot them: neither side hears that the other one gave up."""
 
     def __init__(self, target_port):
         self.target_port = target_port
@@ -86,6 +88,10 @@ class Proxy:
 
     def trickle(self, count):
         self._left = count
+        self._flowing.set()
+
+    def abandon(self):
+        self._flowing = threading.Event()
         self._flowing.set()
 
     @property
@@ -120,12 +126,12 @@ class Proxy:
             with self._lock:
                 self._open |= {client, server}
             for a, b in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(a, b), daemon=True).start()
+                threading.Thread(target=self._pump, args=(a, b, self._flowing), daemon=True).start()
 
-    def _pump(self, source, sink):
+    def _pump(self, source, sink, flowing):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self._flowing.wait()
+                flowing.wait()
                 sink.sendall(data)
                 if self._left is not None:
                     self._left -= len(data)

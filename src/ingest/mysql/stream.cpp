@@ -22,11 +22,10 @@ constexpr std::chrono::seconds statement_max{60};
 constexpr std::chrono::milliseconds back_off_min{100};
 constexpr std::chrono::milliseconds back_off_max{10'000};
 
-/// Servers tell their replicas apart by this number, and end the older of two equal ones.
-std::uint32_t own_server_id() {
-  static const std::uint32_t id = 0x4d000000U | (std::random_device{}() & 0x00ffffffU);
-  return id;
-}
+/// Servers tell their replicas apart by this number. Another one for each connection: of two equal
+/// ones they end the older, and MariaDB has the newer one wait for that, which lasts as long as a
+/// write to a connection that only this side knows to be lost.
+std::uint32_t new_server_id() { return 0x4d000000U | (std::random_device{}() & 0x00ffffffU); }
 
 /// False when it was stopped.
 bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
@@ -164,7 +163,7 @@ void Stream::run(const std::stop_token& stop, Assembler& assembler) {
 
 Result<Connection> Stream::connect(const LogPosition& from) {
   TRY_ASSIGN(auto connection, Connection::open(options_, silence_max));
-  TRY(Flavour::of(connection).begin_stream(connection, from, own_server_id(), heartbeat));
+  TRY(Flavour::of(connection).begin_stream(connection, from, new_server_id(), heartbeat));
   return connection;
 }
 
