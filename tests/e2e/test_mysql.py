@@ -7,6 +7,7 @@ import random
 import shutil
 
 import pytest
+from pymysql.err import OperationalError
 
 import test_ddl
 import test_types
@@ -148,6 +149,27 @@ def test_doctor_says_what_is_missing(mysql, new_platform):
     assert ill.returncode != 0
     assert "SET PERSIST gtid_mode='ON'" in ill.stdout and "LOCK TABLES" in ill.stdout
     mysql.run("SET GLOBAL gtid_mode='ON'", "GRANT LOCK TABLES ON *.* TO 'cdc'@'%'")
+
+
+def test_a_lock_whose_holder_is_not_heard_of_ends(mysql, new_platform):
+    """Minato's machine sleeps, or its network is lost, in the moment in which the source's tables
+    are locked: the shop's writers wait for seconds, not until the server takes the client for dead.
+    """
+    mysql.run("CREATE DATABASE depot", "CREATE TABLE depot.t (id INT PRIMARY KEY)")
+    platform = new_platform(failpoint_build=True)
+    platform.source_add(mysql.url(), "depot.%")
+    platform.aim("ingest.tables_locked=wait")
+    platform.serve_aimed()
+    locked = lambda: mysql.run("SHOW OPEN TABLES FROM depot WHERE In_use > 0")  # noqa: E731
+    wait_until(locked, 30, what="the table to be locked")
+    with pytest.raises(OperationalError, match="Lock wait timeout"):
+        mysql.run("SET lock_wait_timeout=1", "INSERT INTO depot.t VALUES (1)")
+    mysql.run("SET lock_wait_timeout=20", "INSERT INTO depot.t VALUES (2)")
+    platform.aim("")
+    platform.wait(30)
+    compare(mysql, platform, "depot")
+    # The view that was opened without the lock was not used.
+    assert platform.log_has("inactivity"), platform.tail()
 
 
 @pytest.mark.parametrize("native", ["ON", "OFF"])

@@ -15,6 +15,7 @@ namespace {
 constexpr unsigned long packet_bytes_max = 1UL << 30;
 constexpr unsigned connect_seconds = 10;
 constexpr unsigned secure_transport_required = 3159;
+constexpr unsigned ended_idle = 4031;  // ER_CLIENT_INTERACTION_TIMEOUT of MySQL
 constexpr unsigned source_log_fatal = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
 
 bool says_one_of(std::string_view text, std::initializer_list<std::string_view> signs) {
@@ -102,11 +103,11 @@ tl::unexpected<Error> to_error(unsigned number, const std::string& text, const s
       [[fallthrough]];
     default:
       // 2000…2999 are the client library's own: the connection broke. So do 1040, 1053, 1158…1161,
-      // 1927.
+      // 1927, 4031.
       if ((number >= 2000 && number < 3000) || number == ER_CON_COUNT_ERROR ||
           number == ER_SERVER_SHUTDOWN ||
           (number >= ER_NET_READ_ERROR_FROM_PIPE && number <= ER_NET_WRITE_INTERRUPTED) ||
-          number == 1927) {
+          number == ER_CONNECTION_KILLED || number == ended_idle) {
         return fail(Code::unavailable, "The connection to the source " + where + " broke: " + text,
                     detail);
       }
@@ -178,9 +179,11 @@ Result<Connection> Connection::open(const SourceOptions& options, std::chrono::s
   const Flavour& flavour = Flavour::of(connection);
   TRY(flavour.check_version(connection));
   TRY(connection.run("SET NAMES utf8mb4"));
+  // A lake that stalls holds up rows for up to an hour. Who says nothing between two statements is
+  // given up sooner: what it holds at the source (a view, metadata locks) is in others' way.
   TRY(
       connection.run("SET SESSION sql_mode='', time_zone='+00:00', net_write_timeout=3600, "
-                     "net_read_timeout=3600, wait_timeout=86400"));
+                     "net_read_timeout=3600, wait_timeout=600"));
   TRY(flavour.lift_limits(connection));
   return connection;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "ingest/mysql/catalog.h"
 
@@ -138,12 +139,17 @@ Result<LogPosition> FlavourMysql::log_end(Connection& connection) const {
 /// A view does not know its place in the log, and gtid_executed lags behind what a view sees. So a
 /// second connection keeps the tables' writers out for a moment: whoever held them has finished, in
 /// the engine and in gtid_executed, before LOCK TABLES gets them. Transactions on other tables go
-/// on; whether they are in the set or not does not matter to these tables.
+/// on; whether they are in the set or not does not matter to these tables. A lock whose holder is
+/// not heard of, on a lost network or a machine that sleeps, is ended by the server after
+/// `lock_seconds_max`; UNLOCK TABLES then fails, and so does the view.
 Result<LogPosition> FlavourMysql::open_view(Connection& connection, Connection& helper,
                                             const std::vector<TableName>& tables) const {
   TRY(connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
-  TRY(helper.run("SET SESSION lock_wait_timeout=2"));
+  constexpr int lock_seconds_max = 10;
+  TRY(helper.run("SET SESSION lock_wait_timeout=2, wait_timeout=" +
+                 std::to_string(lock_seconds_max)));
   TRY(lock(helper, tables));
+  TRY(failpoint("ingest.tables_locked"));
   TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
   TRY_ASSIGN(LogPosition position, current(connection));
   TRY(helper.run("UNLOCK TABLES"));

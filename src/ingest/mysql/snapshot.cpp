@@ -39,19 +39,23 @@ Result<std::vector<TableSchemaPtr>> read_these_shapes(Connection& connection,
 /// A view does not see that a table was renamed, or a column, after it was opened. So a second
 /// connection keeps DDL out until the view's own transaction does: names and shapes are those of
 /// its place in the log. A DDL that waits for the one makes the other wait: hence the short wait.
+/// The server ends a guard that is not heard of; what it kept out may have come in then.
 Result<LogPosition> open_held_view(const SourceOptions& options, Connection& connection,
                                    const std::vector<TableName>& tables) {
   constexpr int guard_seconds_max = 10;
   constexpr int seconds_max = 2;
+  constexpr int guard_idle_seconds_max = 120;  // a round trip for each table
   constexpr std::chrono::seconds lock_answer_max{30};
   // All that takes time comes before the guard: what a DDL may come into is short then.
   TRY(check_settings(connection));
   TRY_ASSIGN(auto helper, Connection::open(options, lock_answer_max));
   TRY_ASSIGN(auto guard, Connection::open(options, silence_max));
+  TRY(guard.run("SET SESSION wait_timeout=" + std::to_string(guard_idle_seconds_max)));
   TRY(guard.run("BEGIN"));
   TRY(hold(guard, tables, guard_seconds_max));
   TRY_ASSIGN(LogPosition position, Flavour::of(connection).open_view(connection, helper, tables));
   TRY(hold(connection, tables, seconds_max));
+  TRY(guard.run("ROLLBACK"));
   return position;
 }
 
