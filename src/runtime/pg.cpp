@@ -78,6 +78,12 @@ Result<Connection> Connection::open(const std::string& conninfo) {
   }
   PQsetNoticeReceiver(
       handle, [](void*, const PGresult*) {}, nullptr);
+  if (const char* host = PQhost(handle); host != nullptr && host[0] != '/') {
+    // The server gives us up as soon as we give it up: our locks are in a successor's way.
+    TRY(
+        connection.script("set tcp_keepalives_idle=10; set tcp_keepalives_interval=5; "
+                          "set tcp_keepalives_count=4"));
+  }
   return connection;
 }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned long packet_bytes_max = 1UL << 30;
 constexpr unsigned connect_seconds = 10;
 constexpr unsigned secure_transport_required = 3159;
-constexpr unsigned ended_idle = 4031;  // ER_CLIENT_INTERACTION_TIMEOUT of MySQL
+constexpr unsigned ended_idle = 4031;        // ER_CLIENT_INTERACTION_TIMEOUT of MySQL
 constexpr unsigned source_log_fatal = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
 
 bool says_one_of(std::string_view text, std::initializer_list<std::string_view> signs) {
