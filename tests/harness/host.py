@@ -8,8 +8,9 @@ import subprocess
 
 
 def can_make():
-    made = subprocess.run(["ip", "netns", "add", "minato-try"], capture_output=True, text=True)
-    subprocess.run(["ip", "netns", "del", "minato-try"], capture_output=True)
+    name = f"minato-try-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
     return made.returncode == 0
 
 
