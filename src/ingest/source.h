@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -61,6 +62,9 @@ class Source {
   /// The tables that match the patterns now, with their shapes. Errors name the privilege or
   /// setting to fix.
   virtual Result<std::vector<TableSchemaPtr>> tables() = 0;
+  /// Bytes of their rows, as the source estimates them now; tables that it does not know are left
+  /// out.
+  virtual Result<std::map<TableName, std::uint64_t>> sizes() = 0;
 
   /// Reads `tables` as of one position of the stream without blocking the source's writers beyond a
   /// moment. From `opened` on, another thread may start() and follow the stream meanwhile.

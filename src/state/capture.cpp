@@ -59,6 +59,17 @@ Status claim(pg::Connection& connection, const std::string& source, const NameAr
 
 std::string incident_of(const TableName& table) { return "capture/" + display(table); }
 
+/// A gap in the source's log is over when all tables that it concerned are read anew.
+Status resolve_gap(pg::Connection& connection, const std::string& source) {
+  TRY_ASSIGN(
+      const pg::Rows left,
+      connection.query(
+          "select 1 from minato.lake_table where source = $1 and state = 'repairing' limit 1",
+          {source}));
+  if (left.size() == 0) TRY(resolve_incident(connection, gap_key(source)));
+  return {};
+}
+
 }  // namespace
 
 Status source_starts(pg::Connection& connection, const std::string& source) {
@@ -94,8 +105,7 @@ Status source_streams(pg::Connection& connection, const std::string& source,
       connection.query("update minato.source set state = 'streaming', error = null, settings = $2, "
                        "updated_at = now() where name = $1",
                        {source, settings})));
-  TRY(resolve_incident(connection, gap_key(source)));
-  return {};
+  return resolve_gap(connection, source);
 }
 
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error) {
@@ -227,7 +237,7 @@ Status table_streams(pg::Connection& connection, const std::string& source,
   names.add(shape.name);
   TRY(claim(connection, source, names));
   TRY(resolve_incident(connection, incident_of(shape.name)));
-  return {};
+  return resolve_gap(connection, source);
 }
 
 Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table,

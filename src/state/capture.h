@@ -27,7 +27,7 @@ Status source_streams(pg::Connection& connection, const std::string& source,
                       const std::string& settings);
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error);
 /// The source's log no longer reaches back to the stored position: that is forgotten, so that all
-/// its tables are read anew, and an incident opens; source_streams() resolves it.
+/// its tables are read anew, and an incident opens until they are.
 Status source_gap(pg::Connection& connection, const std::string& source, const Error& error);
 struct SourceLag {
   std::int64_t ms = 0;

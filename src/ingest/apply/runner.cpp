@@ -92,8 +92,9 @@ Status SourceRunner::run_once(std::stop_token stop) {
   whole_ = true;
   records_.clear();
   told_.clear();
+  unread_.clear();
   transactions_ = changes_ = 0;
-  TRY(begin(stop));
+  TRY(begin());
   while (!stop.stop_requested()) {
     TRY(stream(stop));
     TRY(repair(stop));
@@ -107,8 +108,9 @@ bool SourceRunner::captured(const TableName& table) const {
   });
 }
 
-/// Reads the stored position and shapes; tables that have none yet are read first.
-Status SourceRunner::begin(std::stop_token stop) {
+/// Reads the stored position and shapes, and begins to read tables that have none yet. Without a
+/// position, the stream is to begin at that of the first of them.
+Status SourceRunner::begin() {
   TRY_ASSIGN(const state::StoredSource stored, state::load_source(*state_, name()));
   position_ = reached_ = stored.position;
   shapes_.clear();
@@ -116,26 +118,59 @@ Status SourceRunner::begin(std::stop_token stop) {
     if (captured(shape->name)) shapes_[shape->name] = shape;
   }
   TRY_ASSIGN(const std::vector<TableSchemaPtr> present, source_->tables());
-  std::vector<TableSchemaPtr> fresh;
+  std::vector<TableName> fresh;
   for (const TableSchemaPtr& table : present) {
-    if (!shapes_.contains(table->name)) fresh.push_back(table);
+    if (!shapes_.contains(table->name)) fresh.push_back(table->name);
   }
   TRY(let_go(present));
-  if (position_.text.empty() || !fresh.empty()) {
-    TRY(read_tables(fresh));
-    if (position_.text.empty()) {
-      reached_ = joining_->reading->position();
-      // No event will tell of tables that were made between the list and the view.
-      TRY_ASSIGN(const std::vector<TableSchemaPtr> since, source_->tables());
-      for (const TableSchemaPtr& table : since) {
-        if (!joins(table->name)) applier_->lose(table->name);
-      }
-      TRY(await_reading(stop));
-      TRY(join());
-      TRY(commit());
-    }
+  TRY(await_first_read(fresh));
+  if (!position_.text.empty() && fresh.empty()) return {};
+  TRY_ASSIGN(const std::vector<TableName> first, one_reading(fresh));
+  TRY(read_tables(first));
+  if (!position_.text.empty()) return {};
+  reached_ = joining_->reading->position();
+  // No event will tell of tables that were made between the list and the view.
+  TRY_ASSIGN(const std::vector<TableSchemaPtr> since, source_->tables());
+  std::vector<TableName> made;
+  for (const TableSchemaPtr& table : since) {
+    if (!applier_->lost().contains(table->name)) made.push_back(table->name);
   }
-  return {};
+  TRY(await_first_read(made));
+  return commit();
+}
+
+Status SourceRunner::await_first_read(const std::vector<TableName>& tables) {
+  if (tables.empty()) return {};
+  for (const TableName& table : tables) {
+    applier_->lose(table);
+    unread_.insert(table);
+  }
+  return state::tables_snapshotting(*state_, name(), tables);
+}
+
+/// Those to be read in one view. Tables that people can read already are read together, however
+/// large: what they see must fit together. New ones appear as they come, small ones first.
+Result<std::vector<TableName>> SourceRunner::one_reading(const std::vector<TableName>& tables) {
+  std::vector<TableName> known;
+  std::vector<TableName> fresh;
+  for (const TableName& table : tables) {
+    TRY_ASSIGN(const std::optional<lake::LakeTable> now, applier_->find(table));
+    (now ? known : fresh).push_back(table);
+  }
+  if (!known.empty()) return known;
+  if (fresh.size() < 2) return fresh;
+  TRY_ASSIGN(auto sizes, source_->sizes());
+  std::ranges::stable_sort(fresh, {}, [&](const TableName& table) { return sizes[table]; });
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  for (const TableName& table : fresh) {
+    bytes += sizes[table];
+    const bool enough = bytes > options_.reading_bytes_max || count == options_.reading_tables_max;
+    if (enough && count > 0) break;
+    ++count;
+  }
+  fresh.resize(count);
+  return fresh;
 }
 
 /// Tables that no pattern reaches any more; and those that are gone at the source, of which no
@@ -159,14 +194,12 @@ Status SourceRunner::let_go(const std::vector<TableSchemaPtr>& present) {
 
 /// Begins to read tables. They join when the stream has passed the view's position and all their
 /// rows are read.
-Status SourceRunner::read_tables(const std::vector<TableSchemaPtr>& tables) {
-  std::vector<TableName> names;
-  for (const TableSchemaPtr& table : tables) names.push_back(table->name);
-  TRY(state::tables_snapshotting(*state_, name(), names));
-  log::info("reading tables", {{"source", name()}, {"tables", names.size()}});
+Status SourceRunner::read_tables(const std::vector<TableName>& tables) {
+  TRY(state::tables_snapshotting(*state_, name(), tables));
+  log::info("reading tables", {{"source", name()}, {"tables", tables.size()}});
   TRY(failpoint("ingest.before_reading"));
-  TRY_ASSIGN(auto reading, Reading::begin(*source_, lake_, names));
-  for (const TableName& table : names) {
+  TRY_ASSIGN(auto reading, Reading::begin(*source_, lake_, tables));
+  for (const TableName& table : tables) {
     // Dropped since they were listed: repair() looks for it once more.
     if (!reading->tables().contains(table)) applier_->lose(table);
   }
@@ -184,13 +217,19 @@ Status SourceRunner::await_reading(const std::stop_token& stop) {
   return {};
 }
 
+/// Nothing is amiss with the table any more.
+void SourceRunner::found(const TableName& table) {
+  applier_->found(table);
+  unread_.erase(table);
+  told_.erase(table);
+  lost_why_.erase(table);
+}
+
 /// The joining tables become part of the open commit, with what was held of them.
 Status SourceRunner::join() {
   for (const TableName& table : joining_->tables) {
     const Reading::Table& read = joining_->reading->tables().at(table);
-    applier_->found(table);
-    told_.erase(table);
-    lost_why_.erase(table);
+    found(table);
     TRY_ASSIGN(const std::optional<lake::LakeTable> now, applier_->find(table));
     if (now ? now->table_id != read.target.table_id : read.target.table_id > 0) {
       return fail(Code::conflict, display(table) + " changed in the lake while it was read.");
@@ -343,9 +382,7 @@ Status SourceRunner::truncate_table(const TableName& table) {
 Status SourceRunner::drop_table(const TableName& table) {
   if (shapes_.erase(table) == 0 && !applier_->lost().contains(table)) return {};
   TRY(applier_->drop(table));
-  applier_->found(table);
-  told_.erase(table);
-  lost_why_.erase(table);
+  found(table);
   record([this, table](pg::Connection& c) { return state::table_dropped(c, name(), table); });
   return {};
 }
@@ -376,7 +413,7 @@ Status SourceRunner::rename_table(const TableName& from, const TableName& to) {
 Status SourceRunner::commit() {
   std::map<TableName, std::string> lost;
   for (const TableName& table : applier_->lost()) {
-    if (!joins(table)) lost[table] = lost_why_[table];
+    if (!joins(table) && !unread_.contains(table)) lost[table] = lost_why_[table];
   }
   const auto records = [&](pg::Connection& connection, std::int64_t snapshot,
                            const std::vector<TableDelta>& deltas) -> Status {
@@ -417,33 +454,41 @@ std::vector<TableName> SourceRunner::due() const {
   return out;
 }
 
-/// Tables whose rows contradicted the lake are read anew. The stream goes on as soon as the source
-/// has opened a view of them.
+/// Tables whose rows contradicted the lake, and new ones, are read. The stream goes on as soon as
+/// the source has opened a view of them.
 Status SourceRunner::repair(std::stop_token stop) {
   const std::vector<TableName> tables = due();
   if (stop.stop_requested() || tables.empty()) return {};
   source_->stop();
   TRY_ASSIGN(const std::vector<TableSchemaPtr> present, source_->tables());
-  std::vector<TableSchemaPtr> again;
+  std::vector<TableName> there;
   for (const TableName& table : tables) {
-    const auto now = steady_clock::now();
-    Repair& repair = repairs_[table];
-    if (now - repair.not_before > repair_forgotten) repair.attempts = 0;
-    const auto wait = repair_wait_min * (1 << std::min(repair.attempts++, 10));
-    repair.not_before = now + std::min<std::chrono::seconds>(wait, repair_wait_max);
-    const auto found =
-        std::ranges::find(present, table, [](const TableSchemaPtr& shape) { return shape->name; });
-    if (found != present.end()) {
-      shapes_.erase(table);
-      again.push_back(*found);
-    } else if (repair.attempts > gone_after) {
+    const auto named = [&](const TableSchemaPtr& shape) { return shape->name == table; };
+    if (std::ranges::any_of(present, named)) {
+      there.push_back(table);
+    } else if (try_again(table) > gone_after) {
       // The stream, which has no shape, will not say so.
       log::info("table is gone at the source", {{"table", display(table)}});
       TRY(drop_table(table));
     }
   }
+  TRY_ASSIGN(const std::vector<TableName> now, one_reading(there));
+  for (const TableName& table : now) {
+    try_again(table);
+    shapes_.erase(table);
+  }
   TRY(commit());
-  return again.empty() ? Status{} : read_tables(again);
+  return now.empty() ? Status{} : read_tables(now);
+}
+
+/// Sets when the table's next turn is at the earliest; how many there were with this one.
+int SourceRunner::try_again(const TableName& table) {
+  const auto now = steady_clock::now();
+  Repair& repair = repairs_[table];
+  if (now - repair.not_before > repair_forgotten) repair.attempts = 0;
+  const auto wait = repair_wait_min * (1 << std::min(repair.attempts++, 10));
+  repair.not_before = now + std::min<std::chrono::seconds>(wait, repair_wait_max);
+  return repair.attempts;
 }
 
 void SourceRunner::report(bool idle) {

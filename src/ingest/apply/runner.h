@@ -1,11 +1,12 @@
-// Keeps one source flowing into the lake: first read of its tables, the stream, DDL, repair,
-// restart after errors. Its only memory is in PostgreSQL (position and shapes, written in the
+// Keeps one source flowing into the lake: the stream, beside it first reads of tables and repairs,
+// DDL, restart after errors. Its only memory is in PostgreSQL (position and shapes, written in the
 // lake's own commits): it can die anywhere.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -25,6 +26,9 @@ struct RunnerOptions {
   std::chrono::milliseconds retry_max{30'000};
   // Changes of tables that are being read wait in memory up to here; then the stream waits.
   std::size_t held_bytes_max = std::size_t{64} << 20;
+  // New tables that are read together: those that are read when a reading breaks off stay.
+  std::uint64_t reading_bytes_max = std::uint64_t{1} << 30;
+  std::size_t reading_tables_max = 100;
   ApplyLimits limits;
 };
 
@@ -48,11 +52,14 @@ class SourceRunner {
   void run(std::stop_token stop);
   Status run_once(std::stop_token stop);
   Status stream(std::stop_token stop);
-  Status begin(std::stop_token stop);
+  Status begin();
   Status let_go(const std::vector<TableSchemaPtr>& present);
-  Status read_tables(const std::vector<TableSchemaPtr>& tables);
+  Status await_first_read(const std::vector<TableName>& tables);
+  Result<std::vector<TableName>> one_reading(const std::vector<TableName>& tables);
+  Status read_tables(const std::vector<TableName>& tables);
   Status await_reading(const std::stop_token& stop);
   Status join();
+  void found(const TableName& table);
   bool joins(const TableName& table) const { return joining_ && joining_->has(table); }
   Status take(StreamBatch& batch, const std::stop_token& stop);
   Status follow(const SchemaChange& change);
@@ -64,6 +71,7 @@ class SourceRunner {
   void record(std::function<Status(pg::Connection&)> step) { records_.push_back(std::move(step)); }
   std::vector<TableName> due() const;
   Status repair(std::stop_token stop);
+  int try_again(const TableName& table);
   void report(bool idle);
   void report_waiting();
   void report_reading();
@@ -79,6 +87,7 @@ class SourceRunner {
   std::optional<Joining> joining_;
   std::vector<std::function<Status(pg::Connection&)>> records_;  // for the next commit
   std::map<TableName, Repair> repairs_;
+  std::set<TableName> unread_;  // lost, but nothing is wrong with them: they wait for a first read
   std::map<TableName, std::string> lost_why_;  // of lost tables, where the stream said so
   std::map<TableName, std::string> told_;      // lost tables as the last commit recorded them
   Position position_;                          // of the last commit

@@ -1,6 +1,7 @@
 #include "ingest/mysql/catalog.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "base/log.h"
@@ -9,6 +10,9 @@
 
 namespace minato::ingest::mysql {
 namespace {
+
+constexpr const char* not_of_the_server =
+    "table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
 
 /// COLUMN_TYPE escapes what stands in the members of ENUM and SET as a literal would (but for
 /// quotes, which are doubled).
@@ -109,9 +113,24 @@ bool matches_any(const std::vector<std::string>& patterns, const TableName& tabl
 
 Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection,
                                                 const std::vector<std::string>& patterns) {
-  return read(connection,
-              "table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')",
+  return read(connection, not_of_the_server,
               [&](const TableName& name) { return matches_any(patterns, name); });
+}
+
+Result<std::map<TableName, std::uint64_t>> read_sizes(Connection& connection,
+                                                      const std::vector<std::string>& patterns) {
+  TRY_ASSIGN(const auto rows,
+             connection.rows(std::string("SELECT table_schema, table_name, data_length FROM "
+                                         "information_schema.tables WHERE ") +
+                             not_of_the_server));
+  std::map<TableName, std::uint64_t> sizes;
+  for (const Row& row : rows) {
+    const TableName name{row[0].value_or(""), row[1].value_or("")};
+    if (!matches_any(patterns, name)) continue;
+    const std::string bytes = row[2].value_or("");
+    std::from_chars(bytes.data(), bytes.data() + bytes.size(), sizes[name]);
+  }
+  return sizes;
 }
 
 Result<TableSchemaPtr> read_shape(Connection& connection, const TableName& table) {

@@ -23,6 +23,11 @@ class MysqlSource : public Source {
     return mysql::read_shapes(connection, options_.tables);
   }
 
+  Result<std::map<TableName, std::uint64_t>> sizes() override {
+    TRY_ASSIGN(auto connection, mysql::Connection::open(options_, statement_max));
+    return mysql::read_sizes(connection, options_.tables);
+  }
+
   Status snapshot(const std::vector<TableName>& tables, const ViewOpened& opened,
                   const SnapshotSink& sink, std::stop_token stop) override {
     const auto remember = [&](const mysql::LogPosition& position,
