@@ -33,8 +33,8 @@ def failpoints():
         if "/tests/" not in str(path) and not path.name.startswith("failpoint_"):
             names |= set(re.findall(r'failpoint\("([a-z_.]+)"\)', path.read_text()))
     # A gate commits nothing, and its sandbox keeps it from the file that aims (see Chaos.aim).
-    # On-call does not run here: tests/oncall/test_kills.py is about its places.
-    return sorted(name for name in names if not name.startswith(("gate.", "oncall.")))
+    # On-call does not run here (tests/oncall/test_kills.py is about its places), nor does a MySQL.
+    return sorted(name for name in names if not name.startswith(("gate.", "oncall.", "mysql.")))
 
 
 def equal_everywhere(mariadb, platform, seconds=120):

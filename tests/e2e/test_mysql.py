@@ -158,7 +158,7 @@ def test_a_lock_whose_holder_is_not_heard_of_ends(mysql, new_platform):
     mysql.run("CREATE DATABASE depot", "CREATE TABLE depot.t (id INT PRIMARY KEY)")
     platform = new_platform(failpoint_build=True)
     platform.source_add(mysql.url(), "depot.%")
-    platform.aim("ingest.tables_locked=wait")
+    platform.aim("mysql.tables_locked=wait")
     platform.serve_aimed()
     locked = lambda: mysql.run("SHOW OPEN TABLES FROM depot WHERE In_use > 0")  # noqa: E731
     wait_until(locked, 30, what="the table to be locked")

@@ -149,7 +149,7 @@ Result<LogPosition> FlavourMysql::open_view(Connection& connection, Connection& 
   TRY(helper.run("SET SESSION lock_wait_timeout=2, wait_timeout=" +
                  std::to_string(lock_seconds_max)));
   TRY(lock(helper, tables));
-  TRY(failpoint("ingest.tables_locked"));
+  TRY(failpoint("mysql.tables_locked"));
   TRY(connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
   TRY_ASSIGN(LogPosition position, current(connection));
   TRY(helper.run("UNLOCK TABLES"));
