@@ -46,12 +46,11 @@ def test_what_was_read_before_a_crash_stays(shop):
     platform.wait(60)
     compare(source, platform, "shop")
     assert parts(platform) == [100, SMALL + 1 - 100, SMALL + 1 - 100]
-    # The large one came last, though its name comes first.
     joined = [line for line in platform.log.read_text().splitlines() if "tables joined" in line]
     assert len(joined) == 2
-    assert platform.catalogue("SELECT count(*) FROM minato.incident WHERE key LIKE 'capture/%'") == [
-        (0,)
-    ]
+    assert platform.catalogue(
+        "SELECT count(*) FROM minato.incident WHERE key LIKE 'capture/%'"
+    ) == [(0,)]
 
 
 def test_the_stream_goes_on_during_the_very_first_read(shop):
