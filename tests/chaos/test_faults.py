@@ -76,6 +76,7 @@ def test_source_unreachable(source, new_platform, how):
         lambda: platform.query("SELECT count(*) FROM shop.t") == [(1500,)], 20, 0.2, "recovery"
     )
     healthy_and_equal(source, platform)
+    assert bool(platform.log_has("not even heartbeats")) == (how == "freeze")
     proxy.cut()
 
 

@@ -27,6 +27,14 @@ constexpr std::chrono::milliseconds back_off_max{10'000};
 /// write to a connection that only this side knows to be lost.
 std::uint32_t new_server_id() { return 0x4d000000U | (std::random_device{}() & 0x00ffffffU); }
 
+/// What the client library calls a lost connection.
+Error silence(Error error) {
+  return {Code::unavailable,
+          "The source sends nothing, not even heartbeats, and the connection is given up. Does the "
+          "server stand still, or the network between?",
+          std::move(error.detail)};
+}
+
 /// False when it was stopped.
 bool pause(const std::stop_token& stop, std::chrono::milliseconds time) {
   std::mutex mutex;
@@ -175,25 +183,29 @@ Error Stream::follow(const std::stop_token& stop, Assembler& assembler) {
     if (stopping_) return {Code::cancelled, "stopped", ""};
     socket_ = connection->socket();
   }
+  using std::chrono::steady_clock;
   Error error;
   bool first = true;
+  auto waits_since = steady_clock::now();
   while (true) {
     auto packet = connection->packet();
     if (!packet) {
       error = std::move(packet).error();
+      if (steady_clock::now() - waits_since >= silence_max) error = silence(std::move(error));
       break;
     }
     if (packet->empty() || (*packet)[0] != 0) {
       error = {Code::unavailable, "The source ended its binary log stream.", ""};
       break;
     }
-    heard_ = std::chrono::steady_clock::now().time_since_epoch().count();
     if (std::exchange(first, false)) set_state(true, "");
     if (auto done = assembler.event(packet->subspan(1)); !done) {
       error = std::move(done).error();
       CHECK(error.code != Code::unavailable);  // or it would be skipped after a reconnection
       break;
     }
+    waits_since = steady_clock::now();
+    heard_ = waits_since.time_since_epoch().count();
   }
   const std::lock_guard lock(mutex_);
   socket_ = -1;
