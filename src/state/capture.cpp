@@ -59,17 +59,6 @@ Status claim(pg::Connection& connection, const std::string& source, const NameAr
 
 std::string incident_of(const TableName& table) { return "capture/" + display(table); }
 
-/// A gap in the source's log is over when all tables that it concerned are read anew.
-Status resolve_gap(pg::Connection& connection, const std::string& source) {
-  TRY_ASSIGN(
-      const pg::Rows left,
-      connection.query(
-          "select 1 from minato.lake_table where source = $1 and state = 'repairing' limit 1",
-          {source}));
-  if (left.size() == 0) TRY(resolve_incident(connection, gap_key(source)));
-  return {};
-}
-
 }  // namespace
 
 Status source_starts(pg::Connection& connection, const std::string& source) {
@@ -105,7 +94,7 @@ Status source_streams(pg::Connection& connection, const std::string& source,
       connection.query("update minato.source set state = 'streaming', error = null, settings = $2, "
                        "updated_at = now() where name = $1",
                        {source, settings})));
-  return resolve_gap(connection, source);
+  return source_gap_ends(connection, source);
 }
 
 Status source_failed(pg::Connection& connection, const std::string& source, const Error& error) {
@@ -130,6 +119,16 @@ Status source_gap(pg::Connection& connection, const std::string& source, const E
                                       "longer than the longest downtime (expire_logs_days)."));
     return {};
   });
+}
+
+Status source_gap_ends(pg::Connection& connection, const std::string& source) {
+  TRY_ASSIGN(
+      const pg::Rows left,
+      connection.query(
+          "select 1 from minato.lake_table where source = $1 and state = 'repairing' limit 1",
+          {source}));
+  if (left.size() == 0) TRY(resolve_incident(connection, gap_key(source)));
+  return {};
 }
 
 Status source_lag(pg::Connection& connection, const std::string& source, const SourceLag& lag,
@@ -165,24 +164,30 @@ Status source_reached(pg::Connection& connection, const std::string& source, con
               "expected " + (before.text.empty() ? "the beginning" : before.text));
 }
 
-Status tables_snapshotting(pg::Connection& connection, const std::string& source,
-                           const std::vector<TableName>& tables) {
+Status tables_await_reading(pg::Connection& connection, const std::string& source,
+                            const std::vector<TableName>& tables) {
+  if (tables.empty()) return {};
   NameArrays names;
   for (const TableName& table : tables) names.add(table);
+  // A table that had been read before keeps its last good rows until the new ones are in.
+  TRY(done(connection.query(
+      std::string("insert into minato.lake_table(schema_name, table_name, source, state, rows, "
+                  "rows_read) "
+                  "select s, n, $1, 'snapshotting', 0, 0 from unnest($2::text[], $3::text[]) as "
+                  "t(s, n) "
+                  "on conflict (schema_name, table_name) do update set source = excluded.source, "
+                  "rows_read = 0, "
+                  "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
+                  "'snapshotting' end where") +
+          is_free,
+      {source, pg::array(names.schemas), pg::array(names.names)})));
+  return claim(connection, source, names);
+}
+
+Status tables_snapshotting(pg::Connection& connection, const std::string& source,
+                           const std::vector<TableName>& tables) {
   return pg::transaction(connection, [&](pg::Connection& c) -> Status {
-    // A table that had been read before keeps its last good rows until the new ones are in.
-    TRY(c.query(
-        std::string("insert into minato.lake_table(schema_name, table_name, source, state, rows, "
-                    "rows_read) "
-                    "select s, n, $1, 'snapshotting', 0, 0 from unnest($2::text[], $3::text[]) as "
-                    "t(s, n) "
-                    "on conflict (schema_name, table_name) do update set source = excluded.source, "
-                    "rows_read = 0, "
-                    "state = case when minato.lake_table.state = 'repairing' then 'repairing' else "
-                    "'snapshotting' end where") +
-            is_free,
-        {source, pg::array(names.schemas), pg::array(names.names)}));
-    TRY(claim(c, source, names));
+    TRY(tables_await_reading(c, source, tables));
     return done(c.query(
         "update minato.source set state = 'snapshotting', updated_at = now() where name = $1",
         {source}));
@@ -237,7 +242,7 @@ Status table_streams(pg::Connection& connection, const std::string& source,
   names.add(shape.name);
   TRY(claim(connection, source, names));
   TRY(resolve_incident(connection, incident_of(shape.name)));
-  return resolve_gap(connection, source);
+  return {};
 }
 
 Status table_lost(pg::Connection& connection, const std::string& source, const TableName& table,

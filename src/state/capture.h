@@ -29,6 +29,8 @@ Status source_failed(pg::Connection& connection, const std::string& source, cons
 /// The source's log no longer reaches back to the stored position: that is forgotten, so that all
 /// its tables are read anew, and an incident opens until they are.
 Status source_gap(pg::Connection& connection, const std::string& source, const Error& error);
+/// Resolves that incident when no table of the source is to be read anew any more.
+Status source_gap_ends(pg::Connection& connection, const std::string& source);
 struct SourceLag {
   std::int64_t ms = 0;
   std::optional<std::int64_t> bytes;  // written to the source's log and not in the lake
@@ -49,7 +51,10 @@ Status source_reached(pg::Connection& connection, const std::string& source, con
 // One source fills a table of the lake: those below that take a table for `source` return
 // Error{conflict} when another one does, which names it.
 
-/// The tables are being read from the source (first time or anew).
+/// The tables are to be read from the source (first time or anew).
+Status tables_await_reading(pg::Connection& connection, const std::string& source,
+                            const std::vector<TableName>& tables);
+/// They are being read now. In a transaction of its own.
 Status tables_snapshotting(pg::Connection& connection, const std::string& source,
                            const std::vector<TableName>& tables);
 /// No pattern of the source reaches the tables any more: their changes are not captured, so that

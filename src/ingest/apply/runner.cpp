@@ -116,7 +116,8 @@ Status SourceRunner::begin() {
     if (!shapes_.contains(table->name)) fresh.push_back(table->name);
   }
   TRY(let_go(present));
-  TRY(await_first_read(fresh));
+  for (const TableName& table : fresh) unread(table);
+  TRY(state::tables_await_reading(*state_, name(), fresh));
   if (!position_.text.empty() && fresh.empty()) return {};
   TRY_ASSIGN(const std::vector<TableName> first, one_reading(fresh));
   TRY(read_tables(first));
@@ -128,7 +129,8 @@ Status SourceRunner::begin() {
   for (const TableSchemaPtr& table : since) {
     if (!applier_->lost().contains(table->name)) made.push_back(table->name);
   }
-  TRY(await_first_read(made));
+  for (const TableName& table : made) unread(table);
+  TRY(state::tables_await_reading(*state_, name(), made));
   return commit();
 }
 
@@ -222,7 +224,7 @@ Status SourceRunner::follow(const SchemaChange& change) {
     // What was read is newer than this statement. Under the new name it was not.
     const TableName& to = change.new_name;
     if (change.kind == Kind::rename_table && captured(to) && !joins(to)) {
-      applier_->lose(to);
+      appears(to);
     }
     return {};
   }
@@ -286,11 +288,17 @@ Status SourceRunner::drop_table(const TableName& table) {
   return {};
 }
 
+/// A table whose rows we do not have gets a captured name: they must be read.
+void SourceRunner::appears(const TableName& table) {
+  unread(table);
+  record(
+      [this, table](pg::Connection& c) { return state::tables_await_reading(c, name(), {table}); });
+}
+
 Status SourceRunner::rename_table(const TableName& from, const TableName& to) {
   const auto found = shapes_.find(from);
   if (found == shapes_.end() || applier_->lost().contains(from)) {
-    // A table whose rows we do not have gets a captured name: they must be read.
-    if (captured(to)) applier_->lose(to);
+    if (captured(to)) appears(to);
     return drop_table(from);
   }
   if (!captured(to)) return drop_table(from);

@@ -54,7 +54,8 @@ class SourceRunner {
   Status stream(std::stop_token stop);
   Status begin();
   Status let_go(const std::vector<TableSchemaPtr>& present);
-  Status await_first_read(const std::vector<TableName>& tables);
+  void unread(const TableName& table);
+  void appears(const TableName& table);
   Result<std::vector<TableName>> one_reading(const std::vector<TableName>& tables);
   Status read_tables(const std::vector<TableName>& tables);
   Status await_reading(const std::stop_token& stop);

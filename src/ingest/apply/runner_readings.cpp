@@ -22,14 +22,10 @@ constexpr int gone_after = 3;
 
 }  // namespace
 
-/// The stream leaves their rows out until they are read, which is nothing to be alarmed about.
-Status SourceRunner::await_first_read(const std::vector<TableName>& tables) {
-  if (tables.empty()) return {};
-  for (const TableName& table : tables) {
-    applier_->lose(table);
-    unread_.insert(table);
-  }
-  return state::tables_snapshotting(*state_, name(), tables);
+/// The stream leaves its rows out until they are read, which is nothing to be alarmed about.
+void SourceRunner::unread(const TableName& table) {
+  applier_->lose(table);
+  unread_.insert(table);
 }
 
 /// Those to be read in one view. Tables that people can read already are read together, however
@@ -112,6 +108,7 @@ Status SourceRunner::join() {
       return state::table_streams(c, name(), *shape);
     });
   }
+  record([this](pg::Connection& c) { return state::source_gap_ends(c, name()); });
   log::info("tables joined", {{"source", name()}, {"tables", joining_->tables.size()}});
   joining_.reset();
   return {};

@@ -11,8 +11,16 @@
 namespace minato::ingest::mysql {
 namespace {
 
-constexpr const char* not_of_the_server =
-    "table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
+constexpr std::string_view system_schemas[] = {"mysql", "information_schema", "performance_schema",
+                                               "sys"};
+
+std::string not_of_the_server() {
+  std::string names;
+  for (const std::string_view name : system_schemas) {
+    names += (names.empty() ? "" : ", ") + literal(name);
+  }
+  return "table_schema NOT IN (" + names + ")";
+}
 
 /// COLUMN_TYPE escapes what stands in the members of ENUM and SET as a literal would (but for
 /// quotes, which are doubled).
@@ -101,9 +109,7 @@ Result<std::vector<TableSchemaPtr>> read(Connection& connection, const std::stri
 }  // namespace
 
 bool is_system_schema(std::string_view schema) {
-  constexpr std::string_view system[] = {"mysql", "information_schema", "performance_schema",
-                                         "sys"};
-  return std::ranges::find(system, schema) != std::end(system);
+  return std::ranges::find(system_schemas, schema) != std::end(system_schemas);
 }
 
 bool matches_any(const std::vector<std::string>& patterns, const TableName& table) {
@@ -113,16 +119,15 @@ bool matches_any(const std::vector<std::string>& patterns, const TableName& tabl
 
 Result<std::vector<TableSchemaPtr>> read_shapes(Connection& connection,
                                                 const std::vector<std::string>& patterns) {
-  return read(connection, not_of_the_server,
+  return read(connection, not_of_the_server(),
               [&](const TableName& name) { return matches_any(patterns, name); });
 }
 
 Result<std::map<TableName, std::uint64_t>> read_sizes(Connection& connection,
                                                       const std::vector<std::string>& patterns) {
-  TRY_ASSIGN(const auto rows,
-             connection.rows(std::string("SELECT table_schema, table_name, data_length FROM "
-                                         "information_schema.tables WHERE ") +
-                             not_of_the_server));
+  TRY_ASSIGN(const auto rows, connection.rows("SELECT table_schema, table_name, data_length FROM "
+                                              "information_schema.tables WHERE " +
+                                              not_of_the_server()));
   std::map<TableName, std::uint64_t> sizes;
   for (const Row& row : rows) {
     const TableName name{row[0].value_or(""), row[1].value_or("")};
